@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance import hub as hubs
+from conformance import programs as all_programs
 from conformance.addresses import Address, open_address
 from conformance.hub import Hub, Message, send_directly
+from conformance.programs import Programs
 from conformance.support import Cluster
 
 pytest_plugins = ["conformance.reporting"]
 
+OWN_IMAGES = "hearth.dev/conformance"
 _HUB = Path(__file__).parent / "images" / "eventshub" / "server.py"
 
 
@@ -28,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hello-image", default="hearth.dev/samples/hello")
     group.addoption("--no-delay", action="store_true", help="the image knows no DELAY")
     group.addoption("--hub-image", default="hearth.dev/conformance/eventshub")
+    group.addoption("--images", default=OWN_IMAGES, help="REGISTRY/FOLDER of this suite's images")
     group.addoption("--broker-url", help="test this URL as a recipient, without a cluster")
     group.addoption("--channel-url", help="test this URL as a recipient, without a cluster")
     group.addoption("--handshake", help="NAME=VALUE: annotation that asks for web hooks' handshake")
@@ -57,13 +63,30 @@ def access(
     command = str(Path(sys.executable).with_name("hearth"))
     where = ["--data-dir", str(folder)]
     subprocess.run([command, "up", "--detach", "--port", "0", *where], check=True, timeout=120)
-    image = [request.config.getoption("--hub-image"), "--", sys.executable, str(_HUB)]
-    subprocess.run([command, "image", "add", *where, *image], check=True, timeout=30)
+    hub = [request.config.getoption("--hub-image"), "--", sys.executable, str(_HUB)]
+    adds = [hub, *_own_images(request.config.getoption("--images"))]
+    with ThreadPoolExecutor(2) as pool:
+        list(
+            pool.map(
+                lambda each: subprocess.run(
+                    [command, "image", "add", *where, *each], check=True, timeout=60
+                ),
+                adds,
+            )
+        )
     state = json.loads((folder / "state.json").read_text())
     try:
         yield state["kubeconfig"], f"http://127.0.0.1:{state['ports']['gateway']}"
     finally:
         subprocess.run([command, "down", *where], check=True, timeout=120)
+
+
+def _own_images(prefix: str) -> Iterator[list[str]]:
+    """The arguments that have each program's image name mean its Procfile's command."""
+    for name in all_programs.names():
+        workdir = ["--workdir", str(all_programs.FOLDER / name)]
+        image = f"{prefix}/{name.rpartition('/')[2]}"
+        yield [*workdir, image, "--", *all_programs.command(name, sys.executable)]
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +96,27 @@ def cluster(request: pytest.FixtureRequest, access: tuple[str, str]) -> Iterator
         yield cluster_under_test
     finally:
         cluster_under_test.close()
+
+
+@pytest.fixture(scope="session")
+def programs(request: pytest.FixtureRequest, cluster: Cluster) -> Programs:
+    """The suite's own images as Services, made the first time that a test asks for one."""
+    given = request.config.getoption("--kubeconfig")
+    prefix = request.config.getoption("--images")
+    if given and prefix == OWN_IMAGES:
+        pytest.skip("nobody publishes this suite's images: build them, and say --images")
+    if not given:
+        # Pods of one machine share its ports.
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            cluster.side_port = str(probe.getsockname()[1])
+        features = {"data": {"kubernetes.podspec-init-containers": "enabled"}}
+        cluster.core.patch_namespaced_config_map("config-features", "knative-serving", features)
+    all_programs.settings(cluster)
+    started = Programs(cluster, prefix)
+    started.start(*all_programs.shared(started))
+    started.ask_for_long()
+    return started
 
 
 @pytest.fixture

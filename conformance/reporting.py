@@ -43,10 +43,16 @@ def pytest_runtest_makereport(
     if ids and (report.when == "call" or not report.passed):
         expected = hasattr(report, "wasxfail")
         outcome = "deviates" if expected and report.skipped else report.outcome
-        note = str(getattr(report, "wasxfail", ""))
+        note = str(getattr(report, "wasxfail", "")) or _why_skipped(report)
         name = item.originalname  # type: ignore[attr-defined]
         item.config.stash[REPORT].add(ids, name, outcome, note)
     return report
+
+
+def _why_skipped(report: pytest.TestReport) -> str:
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return ""
+    return str(report.longrepr[2]).removeprefix("Skipped: ")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

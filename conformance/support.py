@@ -29,7 +29,8 @@ class Cluster:
         config.load_kube_config(kubeconfig, client_configuration=self.configuration)
         self._api = client.ApiClient(self.configuration)
         self._dynamic = dynamic.DynamicClient(self._api)
-        self._gateway = urllib.parse.urlsplit(gateway)
+        self.gateway = urllib.parse.urlsplit(gateway).netloc
+        self.side_port = "8882"
         self.image = image
         self.namespace = f"conformance-{uuid.uuid4().hex[:8]}"
         self.core = client.CoreV1Api(self._api)
@@ -78,10 +79,16 @@ class Cluster:
         obj: dict[str, Any] = until(ready, seconds=seconds, what=f"{kind} {name} ready")
         return obj
 
+    def pods(self, selector: str) -> list[dict[str, Any]]:
+        """Return the pods that a label selector finds."""
+        pods = self.kind("Pod", "v1").get(namespace=self.namespace, label_selector=selector)
+        found: list[dict[str, Any]] = pods.to_dict()["items"]
+        return found
+
     def request(self, url: str, path: str = "/", **headers: str) -> Answer:
         """A request for the host of a URL, sent to the gateway."""
         host = urllib.parse.urlsplit(url).netloc
-        connection = http.client.HTTPConnection(self._gateway.netloc, timeout=120)
+        connection = http.client.HTTPConnection(self.gateway, timeout=120)
         began = time.monotonic()
         try:
             connection.request("GET", path, headers={"Host": host, **headers})

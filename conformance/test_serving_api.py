@@ -9,11 +9,13 @@ import pytest
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
 
+from conformance.rules import rule
 from conformance.support import Cluster, condition, until
 
 Make = Callable[..., dict[str, Any]]
 
 
+@rule("SA-18", "SA-21", "SA-24", "SA-27")
 def test_a_service_makes_configuration_revision_and_route(
     cluster: Cluster, a_service: Make
 ) -> None:
@@ -68,6 +70,7 @@ def test_what_cannot_be_is_refused_with_its_path(
     assert message in str(refused.value.body)
 
 
+@rule("SA-08", "SA-25", "SA-26")
 def test_a_template_change_makes_a_revision_that_takes_over(
     cluster: Cluster, a_service: Make
 ) -> None:
@@ -116,6 +119,7 @@ def test_labels_and_annotations_reach_configuration_and_route(
     assert (revision["labels"]["deep"], revision["annotations"]["a/b"]) == ("1", "2")
 
 
+@rule("SA-42")
 def test_traffic_is_split_by_percent_and_reached_by_tag(cluster: Cluster, a_service: Make) -> None:
     cluster.create(a_service("split", "Blue", metadata={"name": "split-blue"}))
     url = cluster.until_ready("Service", "split")["status"]["url"]
@@ -154,6 +158,7 @@ def test_a_route_to_a_missing_revision_says_so(cluster: Cluster, a_service: Make
     until(refused, what="the reason RevisionMissing")
 
 
+@rule("SA-07")
 def test_a_revision_cannot_be_changed(cluster: Cluster, a_service: Make) -> None:
     cluster.create(a_service("fixed"))
     cluster.until_ready("Service", "fixed")
@@ -162,6 +167,7 @@ def test_a_revision_cannot_be_changed(cluster: Cluster, a_service: Make) -> None
     assert "spec" in str(refused.value.body)
 
 
+@rule("SA-17")
 def test_deletion_takes_everything_along(cluster: Cluster, a_service: Make) -> None:
     cluster.create(a_service("leaving"))
     cluster.until_ready("Service", "leaving")

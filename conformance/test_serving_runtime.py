@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from conformance.programs import Programs
+from conformance.rules import rule
 from conformance.support import Cluster, until
 
 Make = Callable[..., dict[str, Any]]
@@ -106,3 +108,10 @@ def test_a_service_waits_for_what_its_container_lacks(cluster: Cluster, a_servic
 
 def test_an_unknown_host_is_not_found(cluster: Cluster) -> None:
     assert cluster.request("http://nobody.nowhere.example.invalid").status == 404
+
+
+@rule("RC-05")
+def test_a_container_that_answers_is_not_stopped(programs: Programs) -> None:
+    # Longer than the window of the autoscaler, which would stop what has nothing to do.
+    answer = programs.ask_for_long().result(120)
+    assert answer.body == "Slept for 8000 milliseconds"

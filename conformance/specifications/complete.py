@@ -4,7 +4,8 @@
 
 where each FOLDER is a clone of github.com/knative/specs or of github.com/cloudevents/spec. Every
 sentence with MUST, SHALL, SHOULD, REQUIRED or RECOMMENDED needs a rule whose ``words`` it has, and
-all words have to be found.
+all words have to be found. Of a table with ``whole: true`` also those with MAY and OPTIONAL,
+and a row of a table in HTML is one sentence.
 """
 
 from __future__ import annotations
@@ -15,25 +16,35 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
 _LEVEL = re.compile(r"\b(MUST|SHALL|SHOULD|REQUIRED|RECOMMENDED|IMMUTABLE)\b")
+_PERMITS = re.compile(_LEVEL.pattern + r"|\b(MAY|OPTIONAL|FORBIDDEN)\b")
+_ROW = re.compile(r"<tr>.*?</tr>", re.S)
 _IS_ABOUT_WORDS = ("The key words", "- REQUIRED", "REQUIRED", "#")
 _FENCE = re.compile(r"^```.*?^```", re.S | re.M)
-_TAG = re.compile(r"<[^>]+>")
+_TAG = re.compile(r"<[/a-zA-Z!][^>]*>")
 _LINK = re.compile(r"\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])")
 _END = re.compile(r"(?<=[.:;])\s+(?=[A-Z\-])")
 _ITEM = re.compile(r"\s*([-*#|]|\d+\.|<t[rd]|$)")
 
 
 def main(folders: list[str]) -> int:
+    tables = [
+        yaml.safe_load(path.read_text()) for path in sorted(Path(__file__).parent.glob("*.yaml"))
+    ]
+    by_source: dict[str, list[dict[str, Any]]] = {}
+    for table in tables:
+        by_source.setdefault(table["source"], []).append(table)
     faults = 0
-    for table in sorted(Path(__file__).parent.glob("*.yaml")):
-        content = yaml.safe_load(table.read_text())
-        text = _document(content["source"], folders)
-        faults += _report(table.name, content["rules"], text)
+    for source, about in by_source.items():
+        rules = {key: rule for table in about for key, rule in table["rules"].items()}
+        text = _document(source, folders)
+        found = sentences(text, whole=any("whole" in table for table in about))
+        faults += _report(source.rpartition("/")[2], rules, _plain(text), found)
     return 1 if faults else 0
 
 
@@ -47,12 +58,11 @@ def _document(source: str, folders: list[str]) -> str:
     raise SystemExit(f"no folder has {source}")
 
 
-def _report(name: str, rules: dict[str, dict[str, str]], text: str) -> int:
-    whole = _plain(text)
+def _report(name: str, rules: dict[str, dict[str, str]], whole: str, found: Iterator[str]) -> int:
     lost = [key for key, rule in rules.items() if rule["words"] not in whole]
     missing = [
         sentence
-        for sentence in sentences(text)
+        for sentence in found
         if not any(rule["words"] in sentence for rule in rules.values())
     ]
     print(f"{name}: {len(rules)} rules, {len(lost)} not found, {len(missing)} sentences without")
@@ -63,13 +73,17 @@ def _report(name: str, rules: dict[str, dict[str, str]], text: str) -> int:
     return len(lost) + len(missing)
 
 
-def sentences(text: str) -> Iterator[str]:
+def sentences(text: str, *, whole: bool = False) -> Iterator[str]:
     """Yields the sentences that ask for something, as plain text."""
+    level = _PERMITS if whole else _LEVEL
+    if whole:
+        yield from (row for row in map(_plain, _ROW.findall(text)) if level.search(row))
+        text = _ROW.sub("\n\n", text)
     block: list[str] = []
     for line in [*_FENCE.sub("", text).splitlines(), ""]:
         if _ITEM.match(line):
             for sentence in _END.split(_plain(" ".join(block))):
-                asks = _LEVEL.search(sentence) is not None
+                asks = level.search(sentence) is not None
                 if asks and not sentence.startswith(_IS_ABOUT_WORDS):
                     yield sentence
             block = []

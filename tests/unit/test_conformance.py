@@ -3,15 +3,16 @@
 import re
 from pathlib import Path
 
+from conformance.fields import RULES_BY_TABLE
 from conformance.rules import RULES, Report
 
 SUITE = Path(__file__).parents[2] / "conformance"
 TESTS = "\n".join(path.read_text() for path in SUITE.glob("test_*.py"))
 MARKED = {
     each
-    for mark in re.findall(r"@rule\(([^)]*)\)", TESTS)
-    for each in re.findall(r'"([A-Z]+-[0-9]+)"', mark)
-}
+    for mark in re.findall(r"(?:@|marks=)rule\(([^)]*)\)", TESTS)
+    for each in re.findall(r'"([A-Z]+-[^"{]+)"', mark)
+} | RULES_BY_TABLE
 
 
 def test_every_rule_has_a_test_or_a_reason_and_not_both():

@@ -1,0 +1,5 @@
+"""The first of two versions."""
+
+from serve import serve
+
+serve(lambda request: request.answer("What a spaceport!"))
