@@ -78,5 +78,8 @@ def _event_type(
             "attributes": [*given, *known],
             **({"description": description} if description else {}),
             "reference": dict(reference),
+            # What clients read that know the older versions alone, as kn does.
+            "source": origin,
+            "type": kind,
         },
     }
