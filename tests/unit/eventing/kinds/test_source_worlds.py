@@ -108,7 +108,7 @@ def test_pingsource() -> None:
     theirs = {**theirs, "metadata": {**theirs["metadata"], "name": made["metadata"]["name"]}}
     # Knative refers to its owner by the version that its controller of all sources reads.
     theirs["metadata"]["ownerReferences"][0]["apiVersion"] = "sources.knative.dev/v1"
-    # Ours has the older versions' fields as well, which Knative's conversion makes when they are read.
+    # Ours has the fields of older versions, too, which Knative's conversion makes.
     attributes = {each["name"]: each.get("value") for each in made["spec"]["attributes"]}
     older = {field: attributes[field] for field in ("type", "source")}
     theirs["spec"] = {**theirs["spec"], **older}
