@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,8 @@ def runc(folder: Path, _image: TestImage) -> Iterator[Hearth]:
 
 @contextlib.contextmanager
 def podman(folder: Path, image: TestImage) -> Iterator[Hearth]:
-    (folder / "podman").mkdir()
-    with engines.podman(folder / "podman") as engine:
+    """What it mounts is not in a folder that pytest cleans."""
+    with engines.podman(Path(tempfile.mkdtemp(prefix="hearth-podman-"))) as engine:
         engine.load(image, "docker.io/library/app:1")
         with running(folder / "hearth", "podman", f"unix://{engine.socket}") as hearth:
             yield hearth
