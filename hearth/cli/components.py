@@ -51,12 +51,13 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
 
     replica = settings.replica
 
-    def endpoint(port: int, service_port: int) -> Endpoint:
+    def endpoint(port: int, service_port: int, title: str) -> Endpoint:
         service = Service(SERVING, _WEBHOOK_SERVICE, _WEBHOOK_SECRET, service_port)
         return Endpoint(
             host=settings.control_host,
             port=port,
             service=None if replica is None else service,
+            kept=settings.data_dir / "certificates" / f"{title}-webhooks.json",
             drain_delay_seconds=settings.drain_delay_seconds,
             trusted_user="" if replica is None else CONTROL_USER,
         )
@@ -69,7 +70,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             f"http://{settings.host}:{settings.webhooks_port}" if replica is None else ""
         ),
         cluster_domain=settings.cluster_domain,
-        webhooks=endpoint(settings.eventing_webhook_port, 444),
+        webhooks=endpoint(settings.eventing_webhook_port, 444, "eventing"),
         installs=replica is None,
         adapters=Adapters(settings.image, settings.host, in_cluster=replica is not None),
         binding_selection=SelectionMode(settings.sink_binding_selection_mode),
@@ -81,7 +82,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     async def run_serving(ready: Ready) -> None:
         config = serving.ServingConfig(
             kubeconfig=settings.kubeconfig,
-            webhooks=endpoint(settings.webhook_port, 443),
+            webhooks=endpoint(settings.webhook_port, 443, "serving"),
             stats_host=settings.control_host,
             stats_port=settings.stats_port,
             stats_token=_stats_token(settings),

@@ -24,6 +24,7 @@ _INTERNAL = (
     "internal",
     "internal-tls",
     "webhook",
+    "eventing-webhook",
     "stats",
     "keda-stats",
     "broker",

@@ -302,7 +302,7 @@ def settings_of(layout: Layout) -> Settings:
         gateway_tls_port=layout.tls_port,
         internal_tls_port=layout.ports["internal-tls"],
         webhook_port=layout.ports["webhook"],
-        eventing_webhook_port=0,
+        eventing_webhook_port=layout.ports["eventing-webhook"],
         stats_port=layout.ports["stats"],
         keda_stats_port=layout.ports["keda-stats"],
         keda_metrics_port=0,

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Protocol
 
 from hearth.kube.cache import WatchCache
@@ -45,12 +48,26 @@ class KeptFiles(Protocol):
 
 
 class OwnFiles(KeptFiles):
-    """Files that no other process needs, in memory."""
+    """Files that no other process needs: in memory, and for the next process in one file."""
 
-    def __init__(self, renew: Renew) -> None:
+    def __init__(self, renew: Renew, kept: Path | None = None) -> None:
+        """``kept`` is where the next process finds them; None: it makes its own."""
         self._renew = renew
-        self._files: Files = renew({}) or {}
+        self._kept = kept
+        self._files = _read(kept)
         self._callbacks: list[Callable[[Files], None]] = []
+        self._renew_due()
+
+    def _renew_due(self) -> bool:
+        fresh = self._renew(self._files)
+        if fresh is None:
+            return False
+        self._files = fresh
+        try:
+            _write(self._kept, fresh)
+        except OSError as error:  # these serve as well, and the next process makes others
+            log.warning("files not kept", extra={"file": str(self._kept), "error": str(error)})
+        return True
 
     def on_change(self, callback: Callable[[Files], None]) -> None:
         """Call back with the files, which are there from the start."""
@@ -61,11 +78,30 @@ class OwnFiles(KeptFiles):
         """Look every now and then whether something is due."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            fresh = self._renew(self._files)
-            if fresh is not None:
-                self._files = fresh
+            if self._renew_due():
                 for callback in self._callbacks:
-                    callback(fresh)
+                    callback(self._files)
+
+
+def _read(kept: Path | None) -> Files:
+    """Return what another process has kept; nothing where that cannot be read."""
+    try:
+        entries = json.loads(kept.read_text()) if kept is not None else {}
+        return {str(name): base64.b64decode(value) for name, value in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write(kept: Path | None, files: Files) -> None:
+    """Keep all of them or none, for the owner alone to read."""
+    if kept is None:
+        return
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = kept.with_suffix(".new")
+    entries = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(entries, file)
+    fresh.replace(kept)
 
 
 class SharedFiles(KeptFiles):

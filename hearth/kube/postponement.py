@@ -16,7 +16,7 @@ from hearth.kube.plan import Action, Plan, Update, UpdateStatus
 
 DELAY_SECONDS = 0.05
 """Some steps of pods that are processes of this machine."""
-AT_EASE = 4
+AT_EASE = 2
 """So many waiting keys do not make each other wait longer."""
 MAX_DELAY_SECONDS = 10.0
 

@@ -86,7 +86,7 @@ class Registration:
         names = (self._endpoint.host,) if service is None else service.hosts
         renew = partial(_renewed, names)
         if service is None:
-            return OwnFiles(renew)
+            return OwnFiles(renew, self._endpoint.kept)
         secret = service.namespace, service.secret
         return SharedFiles(self._client, secret, renew, leadership=self._leadership)
 

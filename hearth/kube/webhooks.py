@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -50,6 +51,9 @@ class Endpoint:
     port: int = 0
     service: Service | None = None
     """None where the API server reaches the address that is listened on."""
+    kept: Path | None = None
+    """The file in which certificates outlive the process, where there is no Service: what the API
+    server was told then holds for the next one."""
     drain_delay_seconds: float = 0.0
     """How long is listened on at the end, till nobody is sent here any more."""
     trusted_user: str = ""

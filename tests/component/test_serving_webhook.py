@@ -15,12 +15,14 @@ from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, BadRequest, Invalid
 from hearth.kube.leadership import ALONE
+from hearth.kube.meta import resource_version
 from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES
 from hearth.kube.webhooks import Endpoint
 from serving import install
 from serving.api.settings import Settings
 from serving.webhook.admission import ADMISSION
+from tests.ports import free_port
 
 
 @contextlib.asynccontextmanager
@@ -157,3 +159,23 @@ async def test_installing_twice_changes_nothing(tmp_path: Path) -> None:
     assert kept["data"]["x"] == "y"
     assert domain["data"]["localhost"] == ""
     assert routes == []
+
+
+async def test_the_next_process_tells_the_api_server_nothing_new(tmp_path: Path) -> None:
+    kept, webhook = tmp_path / "certificates" / "kept.json", ADMISSION.config_webhook()
+    endpoint = Endpoint(port=free_port(), kept=kept)
+    versions = []
+    async with (
+        running_apiserver(tmp_path) as server,
+        KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test") as client,
+    ):
+        for damage in (None, None, "{"):
+            if damage is not None:
+                kept.write_text(damage)
+            registration = Registration(client, {}, endpoint, leadership=ALONE)
+            async with registration.serving():
+                await registration.register([webhook])
+                stored = await client.get(webhook.resource, webhook.name)
+            versions.append(resource_version(stored))
+    assert versions[0] == versions[1] != versions[2]
+    assert kept.stat().st_mode & 0o777 == 0o600
