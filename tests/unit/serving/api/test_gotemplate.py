@@ -1,8 +1,31 @@
 """The template language of settings, its values and its complaints."""
 
+import contextlib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serving.api.gotemplate import Struct, TemplateError, parse
+from tests.recordings import TEMPLATES, exchanges
+
+PIECES = [
+    *("{{", "}}", "{{- ", " -}}", " ", ".Name", ".Labels", "$", "$x", ":=", "=", "|", "(", ")"),
+    *(
+        "if ",
+        "else",
+        "end",
+        "range ",
+        "with ",
+        "define ",
+        "template ",
+        "break",
+        '"a"',
+        "`b`",
+        "'c'",
+    ),
+    *("1", "-1.5", "printf ", '"%d"', "len ", "index ", "slice ", "and ", "eq ", "/*", "*/", "é"),
+]
 
 DATA = Struct(
     "config.DomainTemplateValues",
@@ -58,7 +81,8 @@ def test_values(text: str, result: str) -> None:
         ),
         (
             '{{.Name "x"}}',
-            'template: t:1:2: executing "t" at <.Name>: can\'t give argument to non-function .Name',
+            'template: t:1:2: executing "t" at <.Name>: '
+            "Name has arguments but cannot be invoked as function",
         ),
         (
             '{{.Header.Get "none"}}',
@@ -74,3 +98,51 @@ def test_complaints(text: str, message: str) -> None:
     with pytest.raises(TemplateError) as error:
         parse("t", text).execute(DATA)
     assert str(error.value) == message
+
+
+RECORDED = exchanges(TEMPLATES)
+OF_A_ROUTE = Struct(
+    "config.DomainTemplateValues",
+    {
+        "Name": "hello",
+        "Namespace": "ns",
+        "Domain": "example.com",
+        "Annotations": {"a": "b", "sub": "x"},
+        "Labels": {"app": "web", "n": "3"},
+    },
+)
+
+
+@pytest.mark.parametrize("row", RECORDED, ids=lambda row: str(row["template"]))
+def test_as_go(row: dict[str, str]) -> None:
+    try:
+        told = {"text": parse("domain-template", row["template"]).execute(OF_A_ROUTE)}
+    except TemplateError as error:
+        told = {"refused": str(error)}
+    assert told == {key: row[key] for key in ("text", "refused") if key in row}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{range $i := 1000000000}}a{{end}}",
+        "{{range 20000}}{{$.Domain}}{{$.Domain}}{{end}}",
+        '{{define "x"}}{{template "x"}}{{end}}{{template "x"}}',
+        '{{range 9000}}{{printf "%900d" 1}}{{end}}',
+        '{{printf "%999999999999d" 1 | printf "%999999999s%999999999s"}}',
+        '{{$x := "a"}}{{range 99}}{{$x = print $x $x $x}}{{end}}',
+        '{{$x := printf "%300000d" 1}}{{printf "' + "%[1]s" * 5000 + '" $x}}',
+        "{{" + "(" * 5000,
+        "{{if 1}}" * 999 + "{{end}}" * 999,
+    ],
+    ids=lambda text: str(text)[:40],
+)
+def test_what_would_never_end_is_refused(text: str) -> None:
+    with pytest.raises(TemplateError):
+        parse("domain-template", text).execute(OF_A_ROUTE)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_any_text_gives_text_or_a_complaint(text: str) -> None:
+    with contextlib.suppress(TemplateError):
+        assert isinstance(parse("t", text).execute(OF_A_ROUTE), str)
