@@ -63,17 +63,8 @@ def access(
     command = str(Path(sys.executable).with_name("hearth"))
     where = ["--data-dir", str(folder)]
     subprocess.run([command, "up", "--detach", "--port", "0", *where], check=True, timeout=120)
-    hub = [request.config.getoption("--hub-image"), "--", sys.executable, str(_HUB)]
-    adds = [hub, *_own_images(request.config.getoption("--images"))]
-    with ThreadPoolExecutor(2) as pool:
-        list(
-            pool.map(
-                lambda each: subprocess.run(
-                    [command, "image", "add", *where, *each], check=True, timeout=60
-                ),
-                adds,
-            )
-        )
+    image = [request.config.getoption("--hub-image"), "--", sys.executable, str(_HUB)]
+    subprocess.run([command, "image", "add", *where, *image], check=True, timeout=30)
     state = json.loads((folder / "state.json").read_text())
     try:
         yield state["kubeconfig"], f"http://127.0.0.1:{state['ports']['gateway']}"
@@ -81,12 +72,19 @@ def access(
         subprocess.run([command, "down", *where], check=True, timeout=120)
 
 
-def _own_images(prefix: str) -> Iterator[list[str]]:
-    """The arguments that have each program's image name mean its Procfile's command."""
-    for name in all_programs.names():
-        workdir = ["--workdir", str(all_programs.FOLDER / name)]
+def _add_images(data_dir: Path, prefix: str) -> None:
+    """Have each program's image name mean what its Procfile says."""
+    command = str(Path(sys.executable).with_name("hearth"))
+
+    def add(name: str) -> None:
         image = f"{prefix}/{name.rpartition('/')[2]}"
-        yield [*workdir, image, "--", *all_programs.command(name, sys.executable)]
+        where = ["--data-dir", str(data_dir), "--workdir", str(all_programs.FOLDER / name)]
+        program = all_programs.command(name, sys.executable)
+        run = [command, "image", "add", *where, image, "--", *program]
+        subprocess.run(run, check=True, timeout=60)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(add, all_programs.names()))
 
 
 @pytest.fixture(scope="session")
@@ -99,13 +97,14 @@ def cluster(request: pytest.FixtureRequest, access: tuple[str, str]) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def programs(request: pytest.FixtureRequest, cluster: Cluster) -> Programs:
+def programs(request: pytest.FixtureRequest, access: tuple[str, str], cluster: Cluster) -> Programs:
     """The suite's own images as Services, made the first time that a test asks for one."""
     given = request.config.getoption("--kubeconfig")
     prefix = request.config.getoption("--images")
     if given and prefix == OWN_IMAGES:
         pytest.skip("nobody publishes this suite's images: build them, and say --images")
     if not given:
+        _add_images(Path(access[0]).parent, prefix)
         # Pods of one machine share its ports.
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
