@@ -135,7 +135,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         tokens = await stack.enter_async_context(kept_tokens(client, config.stats_token))
         view = KubernetesView(client)
         leases = WatchCache(client, LEASES, namespace=SYSTEM_NAMESPACE)
-        reporter = _make_reporter(config, tokens, await _autoscalers(config, client, leases))
+        autoscalers = await _autoscalers(config, client, leases)
+        reporter = _make_reporter(config, tokens, autoscalers, judged=view.is_judged)
         peers = None if config.peers is None else Peers(config.peers, tokens, time.monotonic)
         of_routes = _make_reporter(config, tokens, _of_routes(config, view), of_routes=True)
         wakers: list[Waker] = [each for each in (peers, reporter, of_routes) if each is not None]
@@ -320,11 +321,17 @@ def _make_reporter(
     autoscalers: Autoscalers | None,
     *,
     of_routes: bool = False,
+    judged: Callable[[str, str], bool] = lambda namespace, service: False,
 ) -> Reporter | None:
     if autoscalers is None:
         return None
     return Reporter(
-        autoscalers, tokens=tokens, name=config.name, clock=time.monotonic, of_routes=of_routes
+        autoscalers,
+        tokens=tokens,
+        name=config.name,
+        clock=time.monotonic,
+        of_routes=of_routes,
+        judged=judged,
     )
 
 

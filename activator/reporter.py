@@ -36,11 +36,14 @@ class Reporter:
         clock: Callable[[], float],
         wall: Clock = wall_clock,
         of_routes: bool = False,
+        judged: Callable[[str, str], bool] = lambda namespace, service: False,
     ) -> None:
         """What ``tokens`` shows lets it in, ``name`` says which activator reports.
 
-        ``of_routes``: it tells of routes of KEDA's HTTP add-on, else of revisions.
+        ``of_routes``: it tells of routes of KEDA's HTTP add-on, else of revisions. How requests
+        ended is told of those whose Service is ``judged`` by it.
         """
+        self._judged = judged
         self._of_routes = of_routes
         self._autoscalers = autoscalers
         self._clock = clock
@@ -105,6 +108,12 @@ class Reporter:
             frame.requests,
             frame.queued,
             backend.throttler.busy_pods(),
+            backend.stats.take_answered() if self._is_judged(backend) else {},
+        )
+
+    def _is_judged(self, backend: Backend) -> bool:
+        return bool(backend.spec.service) and self._judged(
+            backend.spec.namespace, backend.spec.service
         )
 
     def _poke(self) -> None:

@@ -9,7 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hearth.observability.histogram import Histogram
+from hearth.observability.histogram import BOUNDS, Histogram
+
+BUCKETS = len(BOUNDS) + 1
+SERVER_ERRORS = 5
+"""Status codes 500 to 599."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class RequestStats:
 
     __slots__ = (
         "_active_when_taken",
+        "_answered",
         "_began_at",
         "_changed_at",
         "_integral",
@@ -51,6 +56,7 @@ class RequestStats:
         # By response code class: 0 for requests that got no answer, 1 to 5, and those that no
         # standard names.
         self.durations: list[Histogram | None] = [None] * 10
+        self._answered: list[int] = []
 
     def enter(self, now: float) -> None:
         """A request has come."""
@@ -88,6 +94,21 @@ class RequestStats:
         Whoever was told that requests are in flight, or wait, must be told that they are over.
         """
         return bool(self.active or self._requests or self._active_when_taken)
+
+    def take_answered(self) -> dict[int, int]:
+        """How many requests were answered since the last time, by bucket; failures come last.
+
+        Those that got no answer or went over to another protocol say nothing.
+        """
+        counts = [0] * (2 * BUCKETS)
+        for kind, histogram in enumerate(self.durations):
+            if kind > 1 and histogram is not None:
+                first = BUCKETS if kind == SERVER_ERRORS else 0
+                for bucket, count in enumerate(histogram.counts, first):
+                    counts[bucket] += count
+        before = self._answered or [0] * (2 * BUCKETS)
+        self._answered = counts
+        return {at: n - before[at] for at, n in enumerate(counts) if n > before[at]}
 
     def take(self, now: float, queued: int, since: float = -math.inf) -> Frame:
         """The frame since the last one; begins the next.

@@ -23,6 +23,7 @@ from activator.targets import revision_target
 from activator.tunnels import Way
 from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.knative.settings import LiveSettings
+from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.guards import caught
@@ -72,6 +73,11 @@ class KubernetesView:
     def has_service(self, namespace: str, name: str) -> bool:
         """Whether there is a Service of that name."""
         return self.services.get(namespace, name) is not None
+
+    def is_judged(self, namespace: str, service: str) -> bool:
+        """Whether a Knative Service goes by how its requests end (``serving.api.rollouts``)."""
+        ingress = self.ingresses.get(namespace, service)
+        return ingress is not None and keys.ROLLBACK in meta.annotations(ingress)
 
     def address_of(self, namespace: str, name: str, port: int) -> Way:
         """A ready endpoint of a port of a Service."""

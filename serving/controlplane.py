@@ -30,6 +30,7 @@ from serving.autoscaler.spec import class_of, decider_spec
 from serving.autoscaler.wakeup import Wakeups
 from serving.explaining import Explaining
 from serving.forecasting import Forecasting
+from serving.judging import Judging
 from serving.kinds import pods, sources
 from serving.kinds.catalog import controllers
 from serving.kinds.certificate.local import Authority
@@ -69,6 +70,10 @@ class ControlPlane:
             changed=self._look,
             urgent=self.wakeups.wake,
             failed=partial(caught, "autoscaler"),
+            heard=lambda *report: self.judging.heard(*report),
+        )
+        self.judging = Judging(
+            self.manager, apply=self.manager.apply, spawn=self.manager.spawn, clock=clock
         )
         self.wishing = Wishing(
             self.manager,
@@ -110,6 +115,7 @@ class ControlPlane:
         self.manager.on_change(sources.PODS, self._pod_changed)
         self.manager.on_change(sources.ROUTES, self.wishing.route_changed)
         self.manager.on_change(sources.SERVICES, self._service_changed)
+        self.manager.on_change(sources.INGRESSES, self.judging.ingress_changed)
         self.manager.add_runnable("autoscaler", self._tick)
         self._late = Latecomers(self.manager, settings=lambda: self.settings)
         self.manager.add_runnable("cert-manager", self._late.cert_manager)

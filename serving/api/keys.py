@@ -102,9 +102,13 @@ POD_INFO = f"{FEATURES_GROUP}/queueproxy-podinfo"
 SESSION_AFFINITY = f"{OWN_SERVING_GROUP}/session-affinity"
 """Hearth's own: see ``serving.api.affinity``."""
 ROLLOUT_SURGE = f"{OWN_SERVING_GROUP}/rollout-surge"
+ROLLBACK = f"{OWN_SERVING_GROUP}/rollback"
 """Hearth's own: see ``serving.api.rollouts``."""
 ROLLOUT_BASE = f"{OWN_SERVING_GROUP}/rollout-base"
 """On a KIngress: the pods that were needed when its rollout began."""
+ROLLED_BACK = f"{OWN_SERVING_GROUP}/rolled-back"
+ROLLED_BACK_TO = f"{OWN_SERVING_GROUP}/rolled-back-to"
+"""On a Revision: why traffic went back from it, and to which one."""
 
 # -- what a user sets on a DomainMapping, Hearth's own: see ``serving.api.domainpaths`` ----------
 DOMAIN_PATHS = "serving.hearth.dev/paths"

@@ -9,6 +9,11 @@ Where a revision has several pods, a row ends with those that have requests, and
 
     ["default", "hello-00001", 3.5, 120.0, 0, {"hello-00001-deployment-6d4c8-x7k2p": 3}]
 
+Last comes how many requests were answered since the frame before, by bucket of the time they took
+(``hearth.observability.histogram``), failures after all others::
+
+    ["default", "hello-00001", 3.5, 120.0, 0, {}, {"3": 118, "20": 2}]
+
 A frame is sent each second for revisions with traffic, and at once when a request begins to wait
 for a revision without ready pods: that is a poke (``"poke": true``). A poke tells what is there at
 the moment and is not counted; the frames are. Who scales by something else than requests sends
@@ -48,6 +53,8 @@ class Stat:
     """Requests that wait for a pod right now."""
     busy: Mapping[str, int] = field(default_factory=dict)
     """Requests in flight by pod, of pods that have some; only where there are several pods."""
+    answered: Mapping[int, int] = field(default_factory=dict)
+    """Requests answered since the last frame, by bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,8 @@ def encode_frame(at: float, stats: Iterable[Stat], *, is_poke: bool = False) -> 
 
 def _row(stat: Stat) -> list[Any]:
     row = [stat.namespace, stat.revision, stat.concurrency, stat.requests, stat.queued]
+    if stat.answered:
+        return [*row, stat.busy, {str(bucket): n for bucket, n in stat.answered.items()}]
     return [*row, stat.busy] if stat.busy else row
 
 
@@ -168,6 +177,7 @@ def _stat(
     requests: Any,
     queued: Any,
     busy: Any = None,
+    answered: Any = None,
     *_later: Any,
 ) -> Stat:
     """One row; what a later version says beyond these is left alone."""
@@ -178,6 +188,7 @@ def _stat(
         _amount(requests),
         int(_amount(queued)),
         {} if busy is None else {str(pod): int(_amount(n)) for pod, n in busy.items()},
+        {} if answered is None else {int(at): int(_amount(n)) for at, n in answered.items()},
     )
 
 

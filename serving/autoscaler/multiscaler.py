@@ -82,7 +82,17 @@ class Multiscaler:
     exception being handled, and the next tick looks again.
     """
 
-    def __init__(self, *, ready_pods: ReadyPods, changed: Tell, urgent: Tell, failed: Tell) -> None:
+    def __init__(
+        self,
+        *,
+        ready_pods: ReadyPods,
+        changed: Tell,
+        urgent: Tell,
+        failed: Tell,
+        heard: Callable[[Key, Mapping[int, int]], None] = lambda revision, answered: None,
+    ) -> None:
+        """``heard`` is told how requests ended."""
+        self._heard = heard
         self._ready_pods = ready_pods
         self._changed = changed
         self._urgent = urgent
@@ -185,6 +195,8 @@ class Multiscaler:
         for stat in frame.stats:
             try:
                 self._take(activator, stat, is_poke=frame.is_poke, now=now)
+                if stat.answered:
+                    self._heard((stat.namespace, stat.revision), stat.answered)
             except Exception:
                 self._failed((stat.namespace, stat.revision))
 

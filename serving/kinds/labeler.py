@@ -127,7 +127,9 @@ def _wanted(observed: Observed, route: Object) -> tuple[set[str], set[str]]:
         latest = views.Configuration(configuration).latest_created
         if latest and target.latest_revision:
             # Marked early, so that it keeps its pods until the route leads to it.
-            revisions.add(latest)
+            made = observed.revisions.get(latest)
+            if keys.ROLLED_BACK_TO not in meta.annotations(made or {}):
+                revisions.add(latest)
     return revisions, configurations
 
 

@@ -8,7 +8,7 @@ from hearth.kube import meta
 from hearth.kube.controllerspec import Lister
 from hearth.kube.meta import Object, key_text, name, namespace
 from hearth.kube.views import Workload
-from serving.api import views
+from serving.api import keys, views
 from serving.api.rollouts import surge_of
 from serving.kinds import sources
 from serving.routing.surge import Limits, limits_of
@@ -32,6 +32,8 @@ def surge_limits(lister: Lister, obj: Object, service: Object | None) -> Limits 
 def _made(lister: Lister, where: str, revision: str) -> int:
     """Return which generation of its Configuration a revision is of."""
     found = views.Revision(lister.get(sources.REVISIONS, where, revision))
+    if keys.ROLLED_BACK_TO in meta.annotations(found.object):
+        return -1  # nothing goes there: its pods make room
     generation = found.configuration_generation
     return int(generation) if generation.isdecimal() else 0
 

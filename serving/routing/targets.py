@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from hearth.kube import meta
 from hearth.kube.meta import Object, labels
 from serving.api import keys
 from serving.api.views import Configuration, Revision, TrafficTarget
@@ -29,6 +30,8 @@ class Target:
     configuration: str = ""
     tag: str = DEFAULT
     protocol: str = keys.PROTOCOL_HTTP1
+    instead_of: str = ""
+    """The latest revision, where traffic went back from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,14 @@ def _resolve(
     configurations: Mapping[str, Object],
     revisions: Mapping[str, Object],
 ) -> Target | Problem:
-    name = entry.revision
+    name, latest = entry.revision, ""
     configuration = "" if name else entry.configuration
     if configuration:
-        latest = _latest_ready(configuration, configurations.get(configuration))
-        if isinstance(latest, Problem):
-            return latest
-        name = latest
+        found = _latest_ready(configuration, configurations.get(configuration))
+        if isinstance(found, Problem):
+            return found
+        latest = found
+        name = _held_back(latest, revisions)
     revision = revisions.get(name)
     if revision is None:
         return _missing("Revision", name)
@@ -111,6 +115,7 @@ def _resolve(
         configuration=configuration,
         tag=entry.tag or DEFAULT,
         protocol=view.protocol,
+        instead_of=latest if configuration and latest != name else "",
     )
 
 
@@ -125,6 +130,12 @@ def _latest_ready(name: str, configuration: Object | None) -> str | Problem:
         return Problem("False", "RevisionMissing", message)
     message = f'Configuration "{name}" is waiting for a Revision to become ready.'
     return Problem("Unknown", "RevisionMissing", message)
+
+
+def _held_back(latest: str, revisions: Mapping[str, Object]) -> str:
+    """Return where traffic goes instead of a revision that was rolled back, while that is there."""
+    before = meta.annotations(revisions.get(latest) or {}).get(keys.ROLLED_BACK_TO, "")
+    return before if before in revisions else latest
 
 
 def _missing(kind: str, name: str) -> Problem:

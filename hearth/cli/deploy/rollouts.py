@@ -10,13 +10,17 @@ from hearth.cli.deploy.words import Steps
 from hearth.cli.errors import UserError
 from hearth.cli.services import found_service
 from hearth.functions.deploying import traffic
-from hearth.functions.deploying.progress import Phase
+from hearth.functions.deploying.progress import Phase, condition
 from hearth.knative.resources import KSERVICES, REVISIONS
 from hearth.kube import meta
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
+from serving.api import keys
+
+ROLLED_BACK = "RolledBack"
+_FORGIVEN_SECONDS = 10.0
 
 
 def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds: float) -> int:
@@ -36,6 +40,8 @@ async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds
     async with KubeClient(api) as client:
         service = await found_service(client, name, namespace)
         wanted = await _traffic(client, service, to)
+        if to == "promote":
+            service = await _forgiven(client, service)
         change = {"metadata": {"resourceVersion": meta.resource_version(service)},
                   "spec": {"traffic": wanted}}  # fmt: skip
         service = await client.patch(KSERVICES, name, namespace, change)
@@ -43,11 +49,15 @@ async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds
         watch = Watch(client, name, namespace)
         steps.goes_on()  # no revision is made, and no pod
         ended = await watch.until_over(meta.generation(service), wait_seconds, steps.tell)
-        if ended.phase != Phase.SERVES:
+        service = await client.get(KSERVICES, name, namespace)
+        is_moving = condition(service, "Ready").get("reason") == "RolloutInProgress"
+        if ended.phase != Phase.SERVES and not is_moving:
             steps.failed(name, ended, wait_seconds, ())
             return 1
-        for line in shares(await client.get(KSERVICES, name, namespace)):
+        for line in shares(service):
             print(line)
+        if is_moving:
+            print("the rest follows by and by: its rollout takes time (rollout-duration)")
         return 0
 
 
@@ -60,6 +70,25 @@ async def _traffic(client: KubeClient, service: Object, to: str) -> list[Object]
         revisions, _ = await client.list(REVISIONS, meta.namespace(service), label_selector=mine)
         return traffic.back(service, list(revisions), revision)
     return traffic.moved(service, traffic.percent(to))
+
+
+async def _forgiven(client: KubeClient, service: Object) -> Object:
+    """Take the verdict away by which its latest revision was rolled back, and wait until it counts.
+
+    Return the Service as it is then.
+    """
+    name, namespace = meta.name(service), meta.namespace(service)
+    latest = (service.get("status") or {}).get("latestReadyRevisionName") or ""
+    if condition(service, "Ready").get("reason") != ROLLED_BACK or not latest:
+        return service
+    verdict = {keys.ROLLED_BACK: None, keys.ROLLED_BACK_TO: None}
+    change: Object = {"metadata": {"annotations": verdict}}
+    await client.patch(REVISIONS, latest, namespace, change)
+    until = time.monotonic() + _FORGIVEN_SECONDS
+    while condition(service, "Ready").get("reason") == ROLLED_BACK and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+        service = await client.get(KSERVICES, name, namespace)
+    return service
 
 
 def shares(service: Object) -> list[str]:

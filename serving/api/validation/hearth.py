@@ -9,7 +9,7 @@ from hearth.knative.fielderrors import Errors
 from serving.api import keys
 from serving.api.annotationtext import TextError, parse_switch
 from serving.api.domainpaths import parse_paths
-from serving.api.rollouts import parse_surge
+from serving.api.rollouts import parse_rollback, parse_surge
 
 
 def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:
@@ -21,7 +21,9 @@ def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:
 
 def validate_rollout_annotations(annotations: Mapping[str, str]) -> Errors:
     """Check what a Service asks of its rollouts."""
-    return _readable(annotations, keys.ROLLOUT_SURGE, parse_surge)
+    return _readable(annotations, keys.ROLLOUT_SURGE, parse_surge) + _readable(
+        annotations, keys.ROLLBACK, parse_rollback
+    )
 
 
 def _readable(annotations: Mapping[str, str], key: str, read: Callable[[str], object]) -> Errors:

@@ -95,6 +95,7 @@ def _targets(
             revision = lister.get(sources.REVISIONS, namespace, revision_name)
             if revision is not None:
                 revisions[revision_name] = revision
+                asked += filter(None, [meta.annotations(revision).get(keys.ROLLED_BACK_TO)])
     return configurations, revisions
 
 

@@ -48,6 +48,8 @@ _ROLLING_OUT = (
     "A gradual rollout of the latest revision(s) is in progress.",
 )
 _NAME_TAKEN_SECONDS = 10.0
+ROLLED_BACK = "RolledBack"
+"""The reason while traffic is held back from the latest revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class _Work:
         problem = traffic.problem
         if problem is None:
             self.draft.put("traffic", self._listed(traffic, Rollout(), visibility))
-            self.draft.conditions.mark_true(keys.ALL_TRAFFIC_ASSIGNED)
+            self._mark_assigned(traffic)
         elif problem.is_failure:
             self.draft.conditions.mark_false(
                 keys.ALL_TRAFFIC_ASSIGNED, problem.reason, problem.message
@@ -158,6 +160,14 @@ class _Work:
                 keys.ALL_TRAFFIC_ASSIGNED, problem.reason, problem.message
             )
         return traffic, visibility
+
+    def _mark_assigned(self, traffic: Traffic) -> None:
+        held = next((each.instead_of for each in traffic.listed if each.instead_of), "")
+        if held:
+            why = meta.annotations(self.observed.revisions[held]).get(keys.ROLLED_BACK, "")
+            self.draft.conditions.mark_false(keys.ALL_TRAFFIC_ASSIGNED, ROLLED_BACK, why)
+        else:
+            self.draft.conditions.mark_true(keys.ALL_TRAFFIC_ASSIGNED)
 
     def _listed(
         self, traffic: Traffic, rollout: Rollout, visibility: dict[str, str]
@@ -276,7 +286,8 @@ class _Work:
         duration = rollout_seconds(self.route, self.settings)
         if self.surge is not None:
             duration = max(duration, 1.0)  # as fast as there are pods
-        if ingress is None or duration <= 0:
+        is_back = any(each.instead_of for each in traffic.listed)  # at once
+        if ingress is None or duration <= 0 or is_back:
             return goal
         now = int(self.now * SECOND)
         previous = parse(meta.annotations(ingress).get(keys.ROLLOUT, ""))

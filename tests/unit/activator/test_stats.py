@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.stats import RequestStats
+from activator.stats import BUCKETS, RequestStats
 from hearth.observability.histogram import BOUNDS
 
 
@@ -72,6 +72,19 @@ def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
         frame = whole.take(now, 0)
         assert frame.average_concurrency * now == pytest.approx(integral, abs=1e-6)
         assert frame.requests == requests
+
+
+def test_answers_are_told_once_failures_apart() -> None:
+    stats = RequestStats(0.0)
+    for status in (0, 101, 200, 204, 404, 500, 599):
+        stats.enter(0.0)
+        stats.leave(0.1, status, 0.02)
+    place = BOUNDS.index(0.025)
+    assert stats.take_answered() == {place: 3, BUCKETS + place: 2}
+    assert stats.take_answered() == {}
+    stats.enter(1.0)
+    stats.leave(2.0, 503, 1e9)
+    assert stats.take_answered() == {2 * BUCKETS - 1: 1}
 
 
 def test_durations_by_class() -> None:

@@ -22,6 +22,7 @@ STATS = (
     Stat("ns", "rev-1", 1.5, 10.0),
     Stat("ns", "rev-2", 0.25, 1.0, queued=3),
     Stat("ns", "rev-3", 5.0, 1.0, busy={"pod-a": 4, "pod-b": 1}),
+    Stat("ns", "rev-4", 5.0, 9.0, answered={3: 8, 20: 1}),
 )
 
 
@@ -36,7 +37,7 @@ def test_a_poke_says_so() -> None:
 
 
 def test_what_a_later_version_adds_to_a_row_is_left_alone() -> None:
-    row = b'{"at": 1, "stats": [["ns", "r", 1, 2, 3, {"p": 4}, "more", []]]}\n'
+    row = b'{"at": 1, "stats": [["ns", "r", 1, 2, 3, {"p": 4}, {}, "more", []]]}\n'
     [_, frame] = StatsReader(SECRET.accepts).receive(HELLO + row)
     assert frame == Frame(1.0, (Stat("ns", "r", 1.0, 2.0, 3, {"p": 4}),))
 

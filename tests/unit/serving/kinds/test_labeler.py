@@ -73,6 +73,14 @@ def test_the_latest_created_revision_is_marked_before_it_is_ready(world: Any) ->
     assert state(world, "two") == ("active", "hello")
 
 
+def test_one_that_was_rolled_back_is_not_kept_running(world: Any) -> None:
+    own = {keys.ROLLED_BACK_TO: "one", keys.ROUTES: "hello"}
+    world.edit(REVISIONS, "two", lambda o: o["metadata"].update(annotations=own))
+    route_to(world, LATEST)
+    world.settle(world.reconcile)
+    assert state(world, "two") == ("reserve", None)
+
+
 def test_marks_move_with_the_traffic(world: Any) -> None:
     route_to(world, ONE)
     world.settle(world.reconcile)

@@ -363,3 +363,42 @@ def test_the_host_of_an_owner_that_is_gone_is_free() -> None:
     )
     assert observed is not None
     assert observed.holders == {}
+
+
+def test_a_revision_that_was_rolled_back_gets_nothing_until_somebody_wants_it(world: Any) -> None:
+    duration = {keys.ROLLOUT_DURATION.key: "100s"}
+    world.put(ROUTES, a_route(annotations=duration))
+    world.settle(world.reconcile)
+    serve(world)
+    world.settle(world.reconcile)
+    world.status(CONFIGURATIONS, "hello", latestReadyRevisionName="two")
+    world.apply(world.reconcile())
+    assert splits(world) == [("one", 99), ("two", 1)]
+    why = 'Revision "two" was rolled back to "one": 9.0% of 100 requests failed.'
+    verdict = {keys.ROLLED_BACK: why, keys.ROLLED_BACK_TO: "one"}
+    world.edit(REVISIONS, "two", lambda o: o["metadata"].update(annotations=verdict))
+    world.settle(world.reconcile)
+    assert splits(world) == [("one", 100)]  # at once
+    serve(world)
+    world.settle(world.reconcile)
+    assert world.conditions(ROUTES, "hello")["Ready"] == ("False", "RolledBack")
+    assert world.message(ROUTES, "hello", "Ready") == why
+    (entry,) = world.the(ROUTES, "hello")["status"]["traffic"]
+    assert (entry["revisionName"], entry["percent"]) == ("one", 100)
+    world.edit(REVISIONS, "two", lambda o: o["metadata"].update(annotations={}))
+    world.apply(world.reconcile())
+    assert splits(world) == [("one", 99), ("two", 1)]  # by and by again
+
+
+def test_a_new_revision_is_rolled_out_after_one_that_was_rolled_back(world: Any) -> None:
+    world.put(ROUTES, a_route())
+    own = {keys.ROLLED_BACK: "why", keys.ROLLED_BACK_TO: "zero"}
+    world.edit(REVISIONS, "one", lambda o: o["metadata"].update(annotations=own))
+    world.settle(world.reconcile)
+    assert splits(world) == [("one", 100)]  # zero is gone: there is nothing to go back to
+    world.put(REVISIONS, a_revision("zero"))
+    world.settle(world.reconcile)
+    assert splits(world) == [("zero", 100)]
+    world.status(CONFIGURATIONS, "hello", latestReadyRevisionName="two")
+    world.settle(world.reconcile)
+    assert splits(world) == [("two", 100)]
