@@ -53,6 +53,7 @@ from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
 from hearth.listening import bind
 from hearth.observability.health import serve_health
+from hearth.observability.logs import set_levels
 from hearth.observability.metrics import REGISTRY
 from hearth.observability.traces.tracer import Tracer
 from serving.api import keys
@@ -150,6 +151,7 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         )
         observation = Observation(Tracer("activator", SYSTEM_NAMESPACE), plane.gateway)
         view.settings.on_change(lambda settings: observation.configure(settings.observability))
+        view.settings.on_change(lambda settings: set_levels(settings.logging.by_package))
         stack.push_async_callback(asyncio.to_thread, observation.close)
         watches = Watches(
             plane,

@@ -19,6 +19,7 @@ from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
 from hearth.kube.webhooks import Endpoint
+from hearth.observability.logs import set_levels
 from hearth.observability.metrics import REGISTRY
 from serving.api import keys
 from serving.api.settings import Settings
@@ -91,6 +92,7 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
             client, settings=settings.value, leadership=leadership, authority=authority
         )
         settings.on_change(plane.change_settings)
+        settings.on_change(lambda value: set_levels(value.logging.by_package))
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
         settings.follow(
             config_maps,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from hearth.kube.clock import rfc3339_micro
@@ -55,6 +56,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str, ensure_ascii=False)
 
 
+class _Base:
+    """The level that the process was begun with."""
+
+    level = "INFO"
+
+
 def configure_logging(
     *, level: str = "INFO", as_json: bool = False, stream: TextIO = sys.stderr
 ) -> None:
@@ -68,5 +75,12 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-    for package in _OURS:
-        logging.getLogger(package).setLevel(level)
+    _Base.level = level
+    set_levels(dict.fromkeys(_OURS, ""))
+
+
+def set_levels(levels: Mapping[str, str]) -> None:
+    """Set the levels of packages of ours; "" is what the process was begun with."""
+    for package, level in levels.items():
+        base = _Base.level if package in _OURS else logging.NOTSET
+        logging.getLogger(package).setLevel(level or base)

@@ -19,6 +19,7 @@ from serving.api.config.deployment import DeploymentConfig
 from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig
 from serving.api.config.gc import GcConfig
+from serving.api.config.logging import LoggingConfig
 from serving.api.config.network import NetworkConfig
 from serving.api.config.observability import ObservabilityConfig
 
@@ -44,6 +45,7 @@ class Settings:
     domain: DomainConfig = from_config_map("config-domain", DomainConfig.from_data)
     features: FeaturesConfig = from_config_map("config-features", FeaturesConfig.from_data)
     gc: GcConfig = from_config_map("config-gc", GcConfig.from_data)
+    logging: LoggingConfig = from_config_map("config-logging", LoggingConfig.from_data)
     network: NetworkConfig = from_config_map("config-network", NetworkConfig.from_data)
     observability: ObservabilityConfig = from_config_map(
         "config-observability", ObservabilityConfig.from_data

@@ -6,7 +6,6 @@ from hearth.knative.admission.webhooks import Admission
 from hearth.knative.leaderelection import CONFIG_MAP, LeaderElectionConfig
 from hearth.knative.settings import parsers
 from serving.api import keys
-from serving.api.config import others
 from serving.api.settings import Settings
 from serving.webhook.kinds import KINDS
 
@@ -17,6 +16,5 @@ ADMISSION = Admission(
     config_maps={
         **parsers(Settings),
         CONFIG_MAP: LeaderElectionConfig.from_data,
-        "config-logging": others.check_logging,
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import datetime
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,17 @@ async def test_nonsense_that_came_past_admission_is_told_and_changes_nothing(
         "The settings from before hold, or the defaults: failed to parse data: failed to parse "
         '"min-non-active-revisions": strconv.ParseInt: parsing "many": invalid syntax'
     )
+
+
+async def test_a_component_says_as_much_as_config_logging_lets_it(client: KubeClient) -> None:
+    controllers = logging.getLogger("serving.kinds")
+    for level, effective in (("debug", logging.DEBUG), (None, logging.NOTSET)):
+        change = {"data": {"loglevel.controller": level}}
+        await client.patch(CONFIGMAPS, "config-logging", "knative-serving", change)
+        async with asyncio.timeout(10):
+            while controllers.level != effective:
+                await asyncio.sleep(0.02)
+    assert controllers.level == logging.NOTSET
 
 
 async def _events(client: KubeClient) -> list[Object]:

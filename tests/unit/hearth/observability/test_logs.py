@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hearth.observability.logs import JsonFormatter, TextFormatter, configure_logging
+from hearth.observability.logs import JsonFormatter, TextFormatter, configure_logging, set_levels
 
 
 def a_record(message: str = "route published", *, error: bool = False, **facts: Any) -> Any:
@@ -88,3 +88,14 @@ def test_libraries_say_no_more_than_warnings(level: str, said: list[str]) -> Non
             getattr(logging.getLogger(logger), each)(f"{name}: {each}")
     lines = stream.getvalue().splitlines()
     assert [" ".join(line.split()[-2:]) for line in lines] == said
+
+
+@pytest.mark.usefixtures("loggers_as_before")
+def test_a_part_may_say_more_or_less_than_the_rest_and_stop_that() -> None:
+    configure_logging(level="WARNING", stream=io.StringIO())
+    set_levels({"activator": "DEBUG", "serving.kinds": "ERROR"})
+    levels = [logging.getLogger(n).getEffectiveLevel() for n in ("activator.x", "serving.kinds.y")]
+    assert levels == [logging.DEBUG, logging.ERROR]
+    set_levels({"activator": "", "serving.kinds": ""})
+    levels = [logging.getLogger(n).getEffectiveLevel() for n in ("activator.x", "serving.kinds.y")]
+    assert levels == [logging.WARNING, logging.WARNING]

@@ -13,9 +13,9 @@ from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig, key_of
 from serving.api.config.gateway import BacklogLimits
 from serving.api.config.gc import GcConfig
+from serving.api.config.logging import LoggingConfig
 from serving.api.config.network import NetworkConfig
 from serving.api.config.observability import ObservabilityConfig
-from serving.api.config.others import check_logging
 
 ALL: dict[str, Callable[[Any], Any]] = {
     "autoscaler": AutoscalerConfig.from_data,
@@ -27,7 +27,7 @@ ALL: dict[str, Callable[[Any], Any]] = {
     "network": NetworkConfig.from_data,
     "observability": ObservabilityConfig.from_data,
     "leader-election": LeaderElectionConfig.from_data,
-    "logging": check_logging,
+    "logging": LoggingConfig.from_data,
 }
 
 
@@ -369,3 +369,11 @@ def test_the_gateway_is_told_how_much_may_wait() -> None:
         requests=5, octets=1024, all_requests=7, all_octets=2 * 1024 * 1024
     )
     assert NetworkConfig.from_data({}).gateway.backlog == BacklogLimits()
+
+
+def test_components_say_as_much_as_they_are_told_to() -> None:
+    levels = {"loglevel.controller": "warn", "loglevel.activator": "Debug", "loglevel.webhook": ""}
+    read = LoggingConfig.from_data({**levels, "loglevel.queueproxy": "fatal"})
+    assert read == LoggingConfig(controller="WARNING", activator="DEBUG")
+    assert read.by_package["serving.kinds"] == "WARNING"
+    assert read.by_package["serving.webhook"] == ""
