@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
@@ -19,7 +20,7 @@ from hearth.kube.errors import ApiError, Retryable
 from hearth.kube.guards import caught
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
-from hearth.kube.meta import Key, Object, key, key_text
+from hearth.kube.meta import Key, Object, key, key_text, uid
 from hearth.kube.plan import Patch, Plan
 from hearth.kube.views import Workload
 from serving.api import keys, live, views
@@ -28,6 +29,7 @@ from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.spec import class_of, decider_spec
 from serving.autoscaler.wakeup import Wakeups
+from serving.digests import DigestLookups
 from serving.explaining import Explaining
 from serving.forecasting import Forecasting
 from serving.judging import Judging
@@ -36,6 +38,7 @@ from serving.kinds.catalog import controllers
 from serving.kinds.certificate.local import Authority
 from serving.kinds.podautoscaler import kind as podautoscaler
 from serving.kinds.podautoscaler.kpa import urgent_patch
+from serving.kinds.revision.children import deployment_name
 from serving.latecomers import Latecomers
 from serving.wishing import Wishing
 
@@ -53,6 +56,7 @@ class ControlPlane:
         clock: Clock = wall_clock,
         leadership: Leadership = ALONE,
         authority: Authority | None = None,
+        docker_config: Path | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.manager = Manager(client, name=NAME, clock=clock, leadership=leadership)
@@ -104,9 +108,18 @@ class ControlPlane:
             next_tick_in=lambda: max(0.0, self._tick_at - asyncio.get_running_loop().time()),
             clock=clock,
         )
+        self.digests = DigestLookups(
+            client,
+            settings=lambda: self.settings,
+            leads=leadership.leads,
+            is_waiting=self._waits_for_images,
+            docker_config=docker_config,
+            spawn=self.manager.spawn,
+            told=lambda key: self._revisions.queue.add(key),
+        )
         added = {
             spec.name: self.manager.add(spec, lambda: self.settings)
-            for spec in controllers(lambda: self.settings, self, authority)
+            for spec in controllers(lambda: self.settings, self, authority, self.digests.of)
         }
         self._podautoscalers = added["serving-podautoscaler"]
         self._revisions = added["serving-revision"]
@@ -120,6 +133,7 @@ class ControlPlane:
         self._late = Latecomers(self.manager, settings=lambda: self.settings)
         self.manager.add_runnable("cert-manager", self._late.cert_manager)
         self.manager.add_runnable("namespace-wildcards", self._late.namespace_wildcards)
+        self.manager.add_runnable("digests", self.digests.run)
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Work until cancelled; call ``synced`` once the caches are complete."""
@@ -190,6 +204,14 @@ class ControlPlane:
             spec = decider_spec(new, self.settings.autoscaler)
             self.multiscaler.put(key(new), spec, self._clock(), asked=self._asked(new))
             self.wishing.tell(key(new))
+
+    def _waits_for_images(self, revision: Object) -> bool:
+        """Whether it is there without a Deployment, which has the word about its images."""
+        known = self.manager.get(sources.REVISIONS, *key(revision))
+        if known is None or uid(known) != uid(revision):
+            return False
+        where, name = key(revision)[0], deployment_name(revision)
+        return self.manager.get(sources.DEPLOYMENTS, where, name) is None
 
     def _asked(self, podautoscaler: Object) -> int:
         """Return the pods asked for now, whoever has decided so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from hearth.kube.tokens import Tokens
 from hearth.kube.webhooks import Endpoint
 from hearth.observability.logs import set_levels
 from hearth.observability.metrics import REGISTRY
+from hearth.oci.helpers import docker_config
 from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics
@@ -89,7 +91,11 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
             await install(client, domain=config.domain)
         authority = None if config.authority is None else LocalAuthority(config.authority)
         plane = ControlPlane(
-            client, settings=settings.value, leadership=leadership, authority=authority
+            client,
+            settings=settings.value,
+            leadership=leadership,
+            authority=authority,
+            docker_config=docker_config(os.environ, Path.home()),
         )
         settings.on_change(plane.change_settings)
         settings.on_change(lambda value: set_levels(value.logging.by_package))

@@ -109,6 +109,24 @@ class Repository:
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
         return Answer(content, media_type, digest)
 
+    async def digest(self, version: str) -> str:
+        """What a tag stands for, by a question that downloads nothing (HEAD)."""
+        headers = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
+        async with self.ask("HEAD", f"manifests/{version}", headers=headers) as response:
+            digest = response.headers.get("Docker-Content-Digest", "")
+            if response.is_success and digest.startswith("sha256:"):
+                return str(digest)
+            if response.is_success or response.status_code == 405:
+                return (await self.manifest(version)).digest
+            # The words of go-containerregistry, which users of Knative search for.
+            text = (
+                f"HEAD {response.request.url}: unexpected status code {response.status_code} "
+                f"{response.reason_phrase} (HEAD responses have no body, use GET for details)"
+            )
+            if response.status_code == 404:
+                raise ManifestUnknown(text)
+            raise (Unauthorized if response.status_code in (401, 403) else RegistryError)(text)
+
     async def blob(
         self, blob: Descriptor, path: Path, *, told: Callable[[int], None] = lambda _: None
     ) -> None:

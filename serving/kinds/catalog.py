@@ -14,6 +14,7 @@ from serving.kinds.configuration import kind as configuration
 from serving.kinds.domainmapping import kind as domainmapping
 from serving.kinds.podautoscaler import kind as podautoscaler
 from serving.kinds.revision import kind as revision
+from serving.kinds.revision.digests import UNASKED
 from serving.kinds.route import kind as route
 from serving.kinds.service import kind as service
 
@@ -22,17 +23,18 @@ def controllers(
     settings: Callable[[], Settings],
     autoscaling: podautoscaler.Autoscaling,
     authority: Authority | None = None,
+    digests: revision.DigestsOf = lambda _: UNASKED,
 ) -> tuple[ControllerSpec[Any, Settings], ...]:
     """Return the controllers, given where settings and the autoscaler's decisions come from.
 
-    ``authority`` signs certificates, where there is one.
+    ``authority`` signs certificates, where there is one; ``digests`` knows what images stand for.
     """
     signing = () if authority is None else (certificate.local_controller(authority),)
     return (
         *signing,
         service.CONTROLLER,
         configuration.CONTROLLER,
-        revision.controller(autoscaling.quiet_seconds),
+        revision.controller(autoscaling.quiet_seconds, digests),
         route.controller(settings),
         labeler.CONTROLLER,
         podautoscaler.controller(autoscaling),

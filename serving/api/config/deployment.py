@@ -42,6 +42,8 @@ class DeploymentConfig:
     progress_deadline: float = 600.0
     digest_resolution_timeout: float = 10.0
     registries_skipping_tag_resolving: frozenset[str] = _SKIPPED_REGISTRIES
+    resolves_digests: bool = False
+    """Whether registries are asked for digests. Hearth's own key; Knative always does."""
     default_affinity_type: str = AFFINITY_SPREAD
     runtime_class_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pod_is_always_schedulable: bool = False
@@ -106,11 +108,18 @@ def _read(reader: Reader, data: Mapping[str, str]) -> DeploymentConfig:
             "registries-skipping-tag-resolving",
             default=_SKIPPED_REGISTRIES,
         ),
+        resolves_digests=_is_enabled(data.get("digest-resolution", "disabled")),
         default_affinity_type=data.get("default-affinity-type", AFFINITY_SPREAD),
         runtime_class_names=_runtime_classes(reader.text("runtime-class-name")),
         pod_is_always_schedulable=reader.boolean("pod-is-always-schedulable", default=False),
         queue_sidecar_resources={key: value for key, value in resources.items() if value},
     )
+
+
+def _is_enabled(text: str) -> bool:
+    if text not in ("enabled", "disabled"):
+        raise ValueError(f"digest-resolution must be enabled or disabled, but was {quote(text)}")
+    return text == "enabled"
 
 
 class _ClassSelector(Model):

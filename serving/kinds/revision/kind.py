@@ -11,13 +11,17 @@ from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.revision.children import deployment_name, is_as_current
+from serving.kinds.revision.digests import UNASKED, Digests
 from serving.kinds.revision.reconcile import Observed, creation_failed, reconcile
 from serving.kinds.status import NEWS_SECONDS, is_without_news
 from serving.kinds.surging import surge_limits
 
+DigestsOf = Callable[[Object], Digests]
+"""What registries have said of a revision's images."""
 
-def observe(lister: Lister, key: Key) -> Observed | None:
-    """Look up the Revision, its Deployment, PodAutoscaler and pods."""
+
+def observe(lister: Lister, key: Key, digests: DigestsOf = lambda _: UNASKED) -> Observed | None:
+    """Look up the Revision, its Deployment, PodAutoscaler, pods and images."""
     revision = lister.get(sources.REVISIONS, *key)
     if revision is None:
         return None
@@ -30,6 +34,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
         service,
         _replaced(lister, revision) if is_as_current(revision) else None,
         surge_limits(lister, revision, service),
+        digests(revision),
     )
 
 
@@ -45,13 +50,15 @@ def _replaced(lister: Lister, revision: Object) -> int | None:
     return None if deployment is None else Workload(deployment).replicas
 
 
-def controller(quiet: Callable[[Key], float]) -> ControllerSpec[Observed, Settings]:
+def controller(
+    quiet: Callable[[Key], float], digests: DigestsOf = lambda _: UNASKED
+) -> ControllerSpec[Observed, Settings]:
     """Declare the controller. ``quiet`` says how long a revision that wakes up is left alone."""
     to_revision = label_key(keys.REVISION)
     return ControllerSpec(
         "serving-revision",
         sources.REVISIONS,
-        observe,
+        lambda lister, key: observe(lister, key, digests),
         reconcile,
         watches=(
             Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),

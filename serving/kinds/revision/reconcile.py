@@ -26,11 +26,14 @@ from serving.kinds.revision.children import (
     make_podautoscaler,
     reachability_of,
 )
+from serving.kinds.revision.digests import UNASKED, Digests, kept_images, with_images
 from serving.kinds.status import Draft
 from serving.routing.surge import Limits
 
 CONDITIONS = ConditionSet(keys.READY, (keys.RESOURCES_AVAILABLE, keys.CONTAINER_HEALTHY))
 _DEPLOYING = "Deploying"
+_RESOLVING = "ResolvingDigests"
+_MISSING = "ContainerMissing"
 _DEADLINE = "ProgressDeadlineExceeded"
 _FAILED_CREATE = "FailedCreate"
 _REFUSED_AGAIN_SECONDS = 60.0
@@ -50,6 +53,7 @@ class Observed:
     """The pods of the revision that it replaces, where it asks to begin with as many."""
     limits: Limits | None = None
     """Of a rollout that is bounded in pods."""
+    digests: Digests = UNASKED
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -60,7 +64,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     draft = Draft(revision, CONDITIONS, now=now)
     template = settings.observability.revision_url_template
     draft.put("logUrl", template.replace("${REVISION_UID}", uid(revision)))
-    _name_images(draft, revision, observed.pods)
+    _name_images(draft, revision, observed)
     actions: list[Action] = []
     scales: list[Action] = []
     if _deploy(observed, revision, draft=draft, actions=actions, settings=settings):
@@ -92,8 +96,11 @@ def _deploy(
     settings: Settings,
 ) -> bool:
     """Brings the Deployment about and takes over its state; whether to go on."""
-    desired = make_deployment(revision, settings)
-    existing = observed.deployment
+    existing, digests = observed.deployment, observed.digests
+    if existing is None and not _knows_images(draft, digests):
+        return False
+    images = digests.images if existing is None else kept_images(revision, existing)
+    desired = make_deployment(with_images(revision, images), settings)
     # The status may be written first when the Deployment is there already.
     is_silent = Conditions.of(revision).get(keys.CONTAINER_HEALTHY) is None
     if (existing is None or is_silent) and not _was_refused(revision):
@@ -104,6 +111,7 @@ def _deploy(
             desired["spec"]["replicas"] = initial
         if observed.limits is not None:
             desired["spec"]["replicas"] = min(desired["spec"]["replicas"], observed.limits.most)
+        _tell_unresolved(draft, digests)
         actions.append(Create(DEPLOYMENTS, desired))
         return True
     if not is_controlled_by(existing, revision):
@@ -112,6 +120,7 @@ def _deploy(
     if not is_same_deployment(desired, existing):
         actions.append(Update(DEPLOYMENTS, _updated_deployment(desired, existing)))
     _take_over_deployment(draft, existing)
+    _tell_unresolved(draft, digests)
     view = Workload(existing)
     if view.replicas > 0 and not view.available_replicas:
         _diagnose(draft, existing, observed.pods, settings=settings)
@@ -130,6 +139,21 @@ def _initial(observed: Observed, settings: Settings) -> int | None:
     if observed.deployment is not None:
         return Workload(observed.deployment).replicas
     return first_replicas(revision, settings, service=service, replaced=observed.replaced)
+
+
+def _knows_images(draft: Draft, digests: Digests) -> bool:
+    """Whether the Deployment can be made; an image that is not there is told as Knative does."""
+    if digests.is_pending:
+        draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _RESOLVING)
+    elif digests.is_missing:
+        draft.conditions.mark_false(keys.CONTAINER_HEALTHY, _MISSING, digests.problem)
+    return not (digests.is_pending or digests.is_missing)
+
+
+def _tell_unresolved(draft: Draft, digests: Digests) -> None:
+    """Nobody knows whether an image is there: who pulls it will see."""
+    if digests.problem and not draft.conditions.is_true(keys.CONTAINER_HEALTHY):
+        draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _RESOLVING, digests.problem)
 
 
 def _was_refused(revision: Object) -> bool:
@@ -311,9 +335,10 @@ def _take_over_podautoscaler(draft: Draft, podautoscaler: Object | None) -> None
         conditions.propagate(keys.ACTIVE, ready)
 
 
-def _name_images(draft: Draft, revision: Object, pods: tuple[Object, ...]) -> None:
-    """Containers with the digest of their image, where a pod has told it; nobody waits for it."""
-    digests = _digests(pods)
+def _name_images(draft: Draft, revision: Object, observed: Observed) -> None:
+    """Containers with the digest of their image, where a registry or a pod has told it."""
+    made = kept_images(revision, observed.deployment)
+    digests = {**_digests(observed.pods), **observed.digests.images, **made}
     view = views.Revision(revision)
     for field, containers in (
         ("containerStatuses", view.containers),
