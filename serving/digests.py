@@ -77,10 +77,10 @@ class DigestLookups:
         """Return what is known of a revision; the first question makes somebody ask."""
         asked = asked_of(revision, self._settings())
         if not asked or not self._is_waiting(revision):
-            _, known = self._known.get(key(revision), ("", UNASKED))
-            if not known.problem:  # else it is asked again, and then forgotten
+            _, last = self._known.get(key(revision), ("", UNASKED))
+            if not last.problem:  # else it is asked again, and then forgotten
                 self._known.pop(key(revision), None)
-            return known
+            return last
         told = stated(revision, asked)
         if len(told) == len(asked):
             return Digests(told)

@@ -14,11 +14,12 @@ from hearth.kube.errors import (
     Conflict,
     Forbidden,
     NamespaceEnding,
+    NameTaken,
     NotFound,
     Retryable,
     is_terminating,
 )
-from hearth.kube.meta import Object, namespace
+from hearth.kube.meta import Object, controller_of, name, namespace
 from hearth.kube.plan import Create, Delete, Event, Patch, Plan, Update, UpdateStatus, Write
 from hearth.kube.resources import Resource
 
@@ -79,12 +80,32 @@ async def _act(
                 await _delete(client, write)
             else:
                 seen(write.resource, await _write(client, write, manager=manager))
-    except (Conflict, AlreadyExists) as error:
+    except AlreadyExists as error:
+        if isinstance(write, Create):
+            await _check_owner(client, write, error)
+        raise Retryable(error.message) from error
+    except Conflict as error:
         raise Retryable(error.message) from error
     except Forbidden as error:
         if isinstance(write, Create) and is_terminating(error):
             raise NamespaceEnding(error.status, namespace(write.obj)) from error
         raise
+
+
+async def _check_owner(client: KubeClient, create: Create, error: AlreadyExists) -> None:
+    """Raise NameTaken where what is there is not what was made just now, or by another replica."""
+    wanted = controller_of(create.obj)
+    if wanted is None:
+        return
+    try:
+        there = await client.get(create.resource, name(create.obj), namespace(create.obj) or None)
+    except NotFound:
+        return
+    found = controller_of(there)
+    if found is None or found["uid"] != wanted["uid"]:
+        kind = create.resource.kind
+        text = f'There is an existing {kind} "{name(there)}" that we do not own.'
+        raise NameTaken({**error.status, "message": text}) from error
 
 
 async def _write(

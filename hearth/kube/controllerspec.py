@@ -127,7 +127,7 @@ def without_settings(reconcile: _ReconcileAlone[Observed]) -> Reconcile[Observed
 
 
 class Refused(Protocol[_Observed]):
-    """Decides what to do when the server refused a write as invalid or forbidden. Pure."""
+    """Decides what to do when a write was refused: invalid, forbidden, its name taken. Pure."""
 
     def __call__(self, observed: _Observed, error: str, /, *, now: float) -> Plan | None:
         """Return a plan, given what is observed afterwards and the server's words.

@@ -97,6 +97,13 @@ class AlreadyExists(ApiError):
     """There is an object of that name."""
 
 
+class NameTaken(ApiError):
+    """An object of that name is there that somebody else has made.
+
+    Caches that see objects of a label alone do not know of it.
+    """
+
+
 class Conflict(ApiError):
     """The object was changed since it was read."""
 

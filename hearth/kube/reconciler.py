@@ -20,6 +20,7 @@ from hearth.kube.errors import (
     Forbidden,
     Invalid,
     NamespaceEnding,
+    NameTaken,
     NotFound,
     Retryable,
 )
@@ -70,7 +71,7 @@ class Reconciler(Generic[Observed, Settings]):
         except NamespaceEnding as error:
             self._endings.learn(error.namespace)
             return BELIEVED_SECONDS  # the namespace takes everything with it
-        except (BadRequest, Forbidden, Invalid) as error:
+        except (BadRequest, Forbidden, Invalid, NameTaken) as error:
             return await self._refused(key, error)
 
     async def _refused(self, key: Key, error: ApiError) -> float | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import PODAUTOSCALERS, REVISIONS
 from hearth.kube import meta
+from hearth.kube.clock import parse_rfc3339
 from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, labels, name, uid
 from hearth.kube.plan import Action, Create, Event, Plan, Update
@@ -36,7 +37,9 @@ _RESOLVING = "ResolvingDigests"
 _MISSING = "ContainerMissing"
 _DEADLINE = "ProgressDeadlineExceeded"
 _FAILED_CREATE = "FailedCreate"
-_REFUSED_AGAIN_SECONDS = 60.0
+_NOT_OWNED = "NotOwned"
+_IS_ANOTHERS = "that we do not own."
+_REFUSED_AGAIN_SOON_SECONDS, _REFUSED_AGAIN_SECONDS = 1.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,18 @@ def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
     """Return what to do after the server refused the Deployment; it may take it later."""
     revision = observed.revision
     draft = Draft(revision, CONDITIONS, now=now)
-    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, _FAILED_CREATE, error)
+    reason = _NOT_OWNED if error.endswith(_IS_ANOTHERS) else _FAILED_CREATE
+    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, error)
     writes = draft.writes(REVISIONS)
     event = Event(revision, "Warning", "InternalError", f"failed to create deployment: {error}")
-    return Plan((event, *writes) if writes else (), requeue_after=_REFUSED_AGAIN_SECONDS)
+    return Plan((event, *writes) if writes else (), requeue_after=_again_after(revision, now))
+
+
+def _again_after(revision: Object, now: float) -> float:
+    """Try after as long again as it has been refused, within bounds: causes often go soon."""
+    since = Conditions.of(revision).transition_time(keys.RESOURCES_AVAILABLE)
+    age = now - parse_rfc3339(since) if since and _was_refused(revision) else 0.0
+    return min(max(age, _REFUSED_AGAIN_SOON_SECONDS), _REFUSED_AGAIN_SECONDS)
 
 
 def _deploy(
@@ -161,12 +172,13 @@ def _was_refused(revision: Object) -> bool:
 
     The condition says so until one is created: else the status would flap at every try.
     """
-    return Conditions.of(revision).reason(keys.RESOURCES_AVAILABLE) == _FAILED_CREATE
+    conditions = Conditions.of(revision)
+    return conditions.reason(keys.RESOURCES_AVAILABLE) in (_FAILED_CREATE, _NOT_OWNED)
 
 
 def _mark_not_owned(draft: Draft, kind: str, child: str) -> None:
-    message = f'There is an existing {kind} "{child}" that we do not own.'
-    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, "NotOwned", message)
+    message = f'There is an existing {kind} "{child}" {_IS_ANOTHERS}'
+    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, _NOT_OWNED, message)
 
 
 def is_same_deployment(desired: Object, existing: Object) -> bool:
@@ -224,7 +236,7 @@ def _diagnose(
             return
 
 
-_NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
+_NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 """Told at once: Knative learns it at once too, by asking the registry for the image's digest."""
 
 

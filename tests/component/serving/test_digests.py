@@ -137,7 +137,11 @@ async def test_an_image_that_is_pushed_later_is_found(
         await client.get(resources.DEPLOYMENTS, "late-00001-deployment", "default")
     image_registry.push(static_layout, "late:1")
     assert (await deployed(client, "late")).endswith(static_layout.digest)
-    assert not Conditions.of(await revision(client, "late")).is_false("ContainerHealthy")
+
+    async def is_well() -> bool:
+        return not Conditions.of(await revision(client, "late")).is_false("ContainerHealthy")
+
+    await until(is_well)
 
 
 async def test_a_registry_is_asked_by_the_pull_secrets_of_the_service_account(
