@@ -7,9 +7,10 @@ here.
 
 from __future__ import annotations
 
-from activator import failures
+from activator import failures, waitingpage
 from activator.backends import Backend
 from activator.exchange import Exchange
+from activator.extras import BROKER, Extras, look_up, send_later
 from activator.failures import text_answer
 from activator.forwarding import (
     FORWARDED_PROTO,
@@ -39,6 +40,7 @@ from activator.routes import (
 )
 from activator.rules import fields_of
 from activator.targets import DEFAULT_TIMEOUT_SECONDS
+from serving.api.asyncrequests import RESULTS
 from serving.api.domainpaths import rewritten
 
 HTTP_PORT = 80
@@ -122,26 +124,70 @@ class Dispatcher:
             self._visit(exchange, self._find_further(head, routes))
         elif routes.only is not None:
             self._send(exchange, routes.only, host)
-        else:
+        elif not head.target.startswith(RESULTS) or not self._looks_up(exchange):
             route = routes.find(head.target, head.fields)
             if route is None:
                 exchange.fail(failures.NO_ROUTE)
             else:
                 self._follow(exchange, route)
 
-    def _send(self, exchange: Exchange, split: Split[Backend], host: bytes) -> None:
+    def _send(
+        self, exchange: Exchange, split: Split[Backend], host: bytes, target: bytes | None = None
+    ) -> None:
+        """To where a split leads, with the host and the target that the application is to see."""
         head = exchange.stream.head
         head.blocks = self._forwarding(head)
+        if split.extras is not None and self._serves(exchange, split, split.extras):
+            return
         if split.block is not None:
             _apply_split(head, split)
             head.blocks = (*head.blocks, split.block)
         head.authority = host
+        if target is not None:
+            head.target = target
         sessions = split.target.sessions
         if sessions is None:
             exchange.send_to(split.target)
         else:
             session = sessions.of(head, is_secure=self._is_secure(head))
             exchange.send_to(split.target, session)
+
+    def _serves(self, exchange: Exchange, split: Split[Backend], extras: Extras) -> bool:
+        """What a Service asks for by annotations, instead of what its pods would answer."""
+        head, backend = exchange.stream.head, split.target
+        if extras.later is not None:
+            asked = head.authority
+            is_later = extras.is_for_later(head)
+            broker = self._gateway.plain_service(*BROKER, port=HTTP_PORT) if is_later else None
+            if broker is not None:
+                send_later(head, extras, asked)
+                exchange.send_to(broker)
+                return True
+            if self._looks_up(exchange):
+                return True
+        if not extras.is_for_page(head) or not backend.is_awaited:
+            return False
+        throttler = backend.throttler
+        if waitingpage.asks(head):
+            pods, ready = len(throttler.pods), len(throttler.ready)
+            exchange.answer_for(backend, waitingpage.progress(pods=pods, ready=ready))
+            return True
+        if throttler.ready:
+            return False
+        exchange.answer_for(backend, waitingpage.page())
+        return True
+
+    def _looks_up(self, exchange: Exchange) -> bool:
+        """Whether a request asks for the result of one that is answered later: the broker knows."""
+        head = exchange.stream.head
+        if not head.target.startswith(RESULTS) or not look_up(head):
+            return False
+        broker = self._gateway.plain_service(*BROKER, port=HTTP_PORT)
+        if broker is None:
+            exchange.fail(failures.NO_ROUTE)
+        else:
+            exchange.send_to(broker)
+        return True
 
     def _find_further(
         self, head: RequestHead, routes: HostRoutes[Backend] | None
@@ -198,21 +244,22 @@ class Dispatcher:
         if shown.startswith(b"*"):
             # A wildcard: the name that was asked for.
             shown = normalize_host(host)
+        target = head.target
         if route.rewrite_path is not None:
-            head.target = rewritten(head.target, route.prefix, route.rewrite_path)
+            target = rewritten(target, route.prefix, route.rewrite_path)
         for _ in range(_MAX_REWRITES):
             if not route.rewrite_host:
                 break
             host = route.rewrite_host
             onward = gateway.table.internal.find(host)
-            inner = onward.find(head.target, head.fields) if onward is not None else None
+            inner = onward.find(target, head.fields) if onward is not None else None
             if inner is None:
                 # The rewritten host is the Service's own business.
                 break
             _apply_split(head, split)
             route, split = inner, self._choose(inner, head)
         # As Knative's queue-proxy does: a rewrite on the way to a revision is hidden from it.
-        self._send(exchange, split, shown if shown and split.target.can_wake else host)
+        self._send(exchange, split, shown if shown and split.target.can_wake else host, target)
 
     def _choose(self, route: Route[Backend], head: RequestHead) -> Split[Backend]:
         """By chance; a session stays with its revision while that gets any requests at all."""
@@ -306,7 +353,7 @@ class Dispatcher:
 
 
 def _is_usual(split: Split[Backend]) -> bool:
-    return split.block is None and split.target.sessions is None
+    return split.block is None and split.target.sessions is None and split.extras is None
 
 
 def _apply_split(head: RequestHead, split: Split[Backend]) -> None:

@@ -541,6 +541,15 @@ class Exchange:
         self._end(head.status)
         self.stream.send_head(head, True)
 
+    def answer_for(self, backend: Backend, head: ResponseHead) -> None:
+        """End with an answer of ours while nothing is ready, which is wanted all the same."""
+        self._started = now = self._gateway.clock()
+        self.backend = backend
+        backend.stats.enter(now)
+        self.answer(head)
+        if not backend.throttler.ready:
+            backend.wake()
+
     def _cut(self, status: int) -> None:
         """End, and give up what is under way at the pod, which may notice later."""
         upstream, self._upstream = self._upstream, None

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
+from activator.extras import Extras, extras_of
 from activator.http.events import FieldBlock
 from activator.http.fields import Field, find_field
 from activator.ingress_hash import ingress_hash
@@ -30,7 +31,7 @@ from serving.api.domainpaths import MappedPath, paths_of
 T = TypeVar("T")
 Object = dict[str, Any]
 
-ROUTING_ANNOTATIONS = (keys.DOMAIN_PATHS,)
+ROUTING_ANNOTATIONS = (keys.DOMAIN_PATHS, keys.ASYNC, keys.WAITING_PAGE)
 """What a KIngress says in annotations, beside its spec."""
 REVISION_HEADER = "Knative-Serving-Revision"
 ORIGINAL_HOST_HEADER = "K-Original-Host"
@@ -64,6 +65,8 @@ class Split(Generic[T]):
     # headers are not among them: no client's copy of those gets this far.
     names: frozenset[bytes] = frozenset()
     original_host: bytes = b""
+    # What its Service asks for beyond that.
+    extras: Extras | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,11 +360,12 @@ def _compile(
     spec = ingress.get("spec") or {}
     mapped = paths_of(ingress["metadata"].get("annotations") or {})
     mapped_paths = {each.path.encode(): each for each in mapped}
+    extras = extras_of(ingress["metadata"])
     redirected = spec.get("httpOption") == "Redirected"
     by_host: dict[_HostKey, list[Route[T]]] = {}
     for rule in spec.get("rules") or ():
         routes = [
-            _mapped(_route(path, resolve, references), mapped_paths)
+            _mapped(_route(path, resolve, references, extras), mapped_paths)
             for path in (rule.get("http") or {}).get("paths", ())
         ]
         is_public = rule.get("visibility", "ExternalIP") == "ExternalIP"
@@ -423,7 +427,10 @@ def _redirect(route: Route[T]) -> Route[T]:
 
 
 def _route(
-    path: Object, resolve: Callable[[BackendRef], T], references: set[BackendRef]
+    path: Object,
+    resolve: Callable[[BackendRef], T],
+    references: set[BackendRef],
+    extras: Extras | None,
 ) -> Route[T]:
     splits = path.get("splits") or ()
     if not splits:
@@ -434,7 +441,8 @@ def _route(
     made: list[Split[T]] = []
     for split, upto in zip(splits, accumulate(weights), strict=True):
         if upto > (made[-1].upto * 100 if made else 0):
-            made.append(_split(path, split, upto / 100, resolve=resolve, references=references))
+            one = _split(path, split, upto / 100, resolve=resolve, references=references)
+            made.append(one if extras is None else replace(one, extras=extras))
     prefix = str(path.get("path") or "").encode()
     return Route(
         prefix=b"" if prefix == b"/" else prefix,

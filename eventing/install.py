@@ -14,7 +14,6 @@ from hearth.kube.resources import ENDPOINTSLICES, SERVICES, Resource
 
 MANAGER = "hearth-eventing"
 _LABELS = {"app.kubernetes.io/name": keys.SYSTEM_NAMESPACE}
-_INGRESS = "broker-ingress"
 RECEIVER = "webhooksource-receiver"
 
 
@@ -23,7 +22,7 @@ def shipped_objects() -> list[Object]:
     return installing.shipped("eventing")
 
 
-def ingress_objects(url: str, name: str = _INGRESS) -> list[tuple[Resource, Object]]:
+def ingress_objects(url: str, name: str = keys.INGRESS_SERVICE) -> list[tuple[Resource, Object]]:
     """A name of the cluster for what listens on this machine; brokers' ingress by itself."""
     parts = urlsplit(url)
     metadata = {"name": name, "namespace": keys.SYSTEM_NAMESPACE}
@@ -65,7 +64,7 @@ async def install(
         objects=shipped_objects(),
         manager=MANAGER,
     )
-    named = {_INGRESS: ingress_url, RECEIVER: receiver_url}
+    named = {keys.INGRESS_SERVICE: ingress_url, RECEIVER: receiver_url}
     for name, url in named.items():
         for resource, obj in ingress_objects(url, name) if url else ():
             await client.apply(resource, obj, field_manager=MANAGER)

@@ -14,7 +14,7 @@ from eventing.api.admission import ADMISSION
 from eventing.api.settings import Settings
 from eventing.engines.classes import ENGINES
 from eventing.install import MANAGER, install
-from eventing.kinds import bindinghook
+from eventing.kinds import asyncservice, bindinghook
 from eventing.kinds.adapters import Adapters
 from eventing.kinds.bindinghook import BindingHook, SelectionMode
 from eventing.kinds.controllers import CONTROLLERS
@@ -22,6 +22,7 @@ from eventing.kinds.placement import Placement, placement_of
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.leaderelection import Candidacy, stand
+from hearth.knative.resources import KINGRESSES
 from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -31,11 +32,14 @@ from hearth.kube.guards import keep_running
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.manager import Manager
 from hearth.kube.registration import Guest, Registration
-from hearth.kube.resources import CONFIGMAPS, PODS
+from hearth.kube.resources import CONFIGMAPS, PODS, Resource, resources_of
 from hearth.kube.tenant import Tenant
 from hearth.kube.webhooks import Endpoint
 
 log = logging.getLogger(__name__)
+
+_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 1.0, 60.0
+"""How often is asked whether serving is there, the first time and later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,24 @@ async def _placed(config: EventingConfig, client: KubeClient) -> EventingConfig:
     return replace(config, adapters=replace(config.adapters, placement=placement))
 
 
+async def _follow_services(manager: Manager, control: Callable[[], ControlSettings]) -> None:
+    """Look after requests that are answered later, once serving is installed."""
+    pause = _LOOK_SECONDS
+    while not await _is_served(manager.client, KINGRESSES):
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
+    await manager.cache(asyncservice.SOURCE).synced()
+    await manager.add(asyncservice.CONTROLLER, control).run()
+
+
+async def _is_served(client: KubeClient, resource: Resource) -> bool:
+    try:
+        served = await client.request("GET", f"/apis/{resource.api_version}")
+    except ApiError:
+        return False
+    return resource in resources_of(served)
+
+
 async def _control(
     config: EventingConfig,
     manager: Manager,
@@ -156,6 +178,7 @@ async def _control(
     settings.on_change(lambda _: manager.resync())
     for make in CONTROLLERS:
         manager.add(make(references), control)
+    manager.add_runnable("async-services", partial(_follow_services, manager, control))
     async with asyncio.TaskGroup() as group:
         synced = asyncio.Event()
         group.create_task(manager.run(synced.set), name=manager.name)

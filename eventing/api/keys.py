@@ -2,6 +2,8 @@
 
 GROUP = "eventing.knative.dev"
 SYSTEM_NAMESPACE = "knative-eventing"
+INGRESS_SERVICE = "broker-ingress"
+"""The Service by which events come to the broker."""
 
 BROKER_LABEL = f"{GROUP}/broker"
 BROKER_CLASS_ANNOTATION = f"{GROUP}/broker.class"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eventing.api.channelkinds import CHANNEL_KINDS
-from eventing.api.keys import DEAD_LETTER_SINK_ANNOTATION
+from eventing.api.keys import (
+    DEAD_LETTER_SINK_ANNOTATION,
+    INGRESS_SERVICE,
+    SYSTEM_NAMESPACE,
+)
 from eventing.api.views import status_annotation, status_of
 from eventing.engines.seam import Refused
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.answers import Exchange
+from eventing.runtime.asyncs.exchange import Asyncs
 from eventing.runtime.brokers import Brokers
 from eventing.runtime.channels import Channels
 from eventing.runtime.client import DeliveryClient
@@ -41,6 +47,10 @@ from hearth.kube.errors import ApiError
 from hearth.kube.manager import Manager
 
 log = logging.getLogger(__name__)
+
+_OWN_HOST = f"{INGRESS_SERVICE}.{SYSTEM_NAMESPACE}.svc."
+_GATEWAY = ("hearth-internal-gateway.knative-serving.svc", 80)
+"""In a cluster, whose pods resolve names."""
 
 
 class DataPlane:
@@ -77,7 +87,11 @@ class DataPlane:
             self._served.find, client, gateway=gateway, authorities=authorities
         )
         self._kafka_sinks = KafkaSinks(manager, tells=logs.dispatches)
-        self.disk = DiskWatch(logs, self._dead.sizes)
+        self.asyncs: Asyncs | None = None
+        if logs.moves is not None:  # results are files: one process has all
+            way = gateway or _GATEWAY
+            self.asyncs = Asyncs(self.find, client, gateway=way, folder=folder / "async")
+        self.disk = DiskWatch(logs, self._sizes)
         self.job_sinks = JobSinks(
             manager.client, self._served.find, self._dead, full=self.disk.refusal
         )
@@ -85,6 +99,14 @@ class DataPlane:
             manager.add_runnable("orphans", self._drop_orphans)
             manager.add_runnable("checkpoints", logs.checkpoints)
             manager.add_runnable("disk-quota", self.disk.run)
+            if self.asyncs is not None:
+                manager.add_runnable("async-results", self.asyncs.results.sweep)
+
+    def _sizes(self) -> Counter[str]:
+        found = Counter(self._dead.sizes())
+        if self.asyncs is not None:
+            found.update(self.asyncs.results.by_namespace())
+        return found
 
     def find(self, place: Place) -> Addressable | None:
         """Return what to append to; raise Refused where it exists but is not open yet."""
@@ -124,7 +146,8 @@ class DataPlane:
     def _own_address(self, host: str) -> Address | None:
         """Ours are the channels that we serve: from one to the next nothing lies between."""
         place = channel_of(host.encode())
-        return self._listener if place is not None and self._is_opening(place) else None
+        is_own = host.startswith(_OWN_HOST) or (place is not None and self._is_opening(place))
+        return self._listener if is_own else None
 
     def synced(self) -> None:
         """Note that the manager has its first lists."""
@@ -145,6 +168,8 @@ class DataPlane:
         await self._integrations.close()
         await self._kafka_sinks.close()
         await self._dead.close()
+        if self.asyncs is not None:
+            await self.asyncs.close()
 
     async def _drop_orphans(self) -> None:
         """Remove logs of objects deleted while nobody looked."""

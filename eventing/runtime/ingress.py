@@ -34,6 +34,7 @@ from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Refused
 from eventing.runtime.access.keys import Denied
 from eventing.runtime.answers import Exchange, LooksUp, answer, refusal
+from eventing.runtime.asyncs.exchange import Asyncs
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
@@ -42,6 +43,7 @@ from eventing.runtime.tracing.ingress import IngressTracing, Request
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
 from hearth.kube.clock import Clock, wall_clock
 from hearth.observability.traces.tracer import Tracer
+from serving.api.asyncrequests import AT_BROKER
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,7 @@ class Ingress:
         exchanges: Mapping[str, Exchange] = _NO_EXCHANGES,
         questions: LooksUp | None = None,
         takes_plain: Callable[[], bool] = lambda: True,
+        asyncs: Asyncs | None = None,
     ) -> None:
         self.limits = limits
         self.timers = Timers()
@@ -110,6 +113,8 @@ class Ingress:
         self._exchanges = exchanges
         self._questions = questions
         self._takes_plain = takes_plain
+        self._asyncs = asyncs
+        self._plain = _Plain(asyncs)
         self._clock = clock
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
         self._server = server_of(self.timers, limits, refuse=_refuse)
@@ -131,11 +136,13 @@ class Ingress:
     # -- the application ---------------------------------------------------------------------
 
     def _session(self, peer: Peer) -> Session:
-        return self if self._takes_plain() or peer.scheme == b"https" else _PLAIN
+        return self if self._takes_plain() or peer.scheme == b"https" else self._plain
 
     def request(self, stream: ServerStream) -> Handler:
         """Take a request whose head has come."""
         head = stream.head
+        if self._asyncs is not None and head.target.startswith(AT_BROKER):
+            return self._asyncs.request(stream)
         if head.method == b"GET" and self._questions is not None:
             place = self._questions.place(head.target)
             if place is not None:
@@ -259,17 +266,22 @@ def _refuse(refused: Refusal) -> ResponseHead:
 
 
 class _Plain:
-    """Takes no events: they are sent encrypted (``transport-encryption: strict``)."""
+    """Takes no events: they are sent encrypted (``transport-encryption: strict``).
+
+    The gateway sends us requests that are no events.
+    """
+
+    def __init__(self, asyncs: Asyncs | None) -> None:
+        self._asyncs = asyncs
 
     def request(self, stream: ServerStream) -> Handler:
         """Answer that, and whether the process is healthy."""
         head = stream.head
+        if self._asyncs is not None and head.target.startswith(AT_BROKER):
+            return self._asyncs.request(stream)
         healthy = head.method == b"GET" and head.target == b"/healthz"
         stream.send_head(_HEALTHY if healthy else _NOT_ENCRYPTED, True)
         return ANSWERED
-
-
-_PLAIN = _Plain()
 
 
 class _Question:

@@ -257,6 +257,7 @@ async def _listen(
         exchanges=plane.exchanges(limits),
         questions=plane.job_sinks,
         takes_plain=lambda: not encryption.is_strict,
+        asyncs=plane.asyncs,
     )
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)

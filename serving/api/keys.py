@@ -110,6 +110,11 @@ ROLLED_BACK = f"{OWN_SERVING_GROUP}/rolled-back"
 ROLLED_BACK_TO = f"{OWN_SERVING_GROUP}/rolled-back-to"
 """On a Revision: why traffic went back from it, and to which one."""
 
+# -- what a user sets on a Service, Hearth's own --------------------------------------------------
+ASYNC = "serving.hearth.dev/async"
+"""Also the label of a KIngress with it: see ``serving.api.asyncrequests``."""
+WAITING_PAGE = "serving.hearth.dev/waiting-page"
+
 # -- what a user sets on a DomainMapping, Hearth's own: see ``serving.api.domainpaths`` ----------
 DOMAIN_PATHS = "serving.hearth.dev/paths"
 DOMAIN_WILDCARD = "serving.hearth.dev/wildcard"

@@ -37,6 +37,7 @@ from serving.api.validation.autoscaling import (
 from serving.api.validation.hearth import (
     validate_domain_annotations,
     validate_rollout_annotations,
+    validate_service_annotations,
 )
 from serving.api.validation.ingress import validate_certificate, validate_ingress
 from serving.api.validation.metadata import (
@@ -116,6 +117,7 @@ def _validate_service(change: Change[ServiceSpec, Settings]) -> Errors:
     about = _signature_errors(change)
     about += validate_own_annotations(change.new.annotations, change.settings.autoscaler)
     about += validate_rollout_annotations(change.new.annotations)
+    about += validate_service_annotations(change.new.annotations)
     of_template = change.new.spec.template.metadata.annotations
     about += validate_live(change.new.annotations, of_template, change.settings.autoscaler)
     errors += fe.via(about, "annotations")

@@ -8,8 +8,16 @@ from hearth.knative import fielderrors as fe
 from hearth.knative.fielderrors import Errors
 from serving.api import keys
 from serving.api.annotationtext import TextError, parse_switch
+from serving.api.asyncrequests import parse_async
 from serving.api.domainpaths import parse_paths
 from serving.api.rollouts import parse_rollback, parse_surge
+
+
+def validate_service_annotations(annotations: Mapping[str, str]) -> Errors:
+    """Check what a Service asks for beyond Knative, but for its scale."""
+    return _readable(annotations, keys.ASYNC, parse_async) + _readable(
+        annotations, keys.WAITING_PAGE, parse_switch
+    )
 
 
 def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:

@@ -11,6 +11,7 @@ from hearth.knative.resources import KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from serving.api import keys
+from serving.api.asyncrequests import async_of
 from serving.api.config.features import ENABLED
 from serving.api.settings import Settings
 from serving.kinds.certificates import challenge_paths
@@ -59,6 +60,7 @@ def make_ingress(
                 **labels(route),
                 keys.ROUTE: name(route),
                 keys.ROUTE_NAMESPACE: namespace(route),
+                **({keys.ASYNC: "true"} if _is_async(route) else {}),
             },
             "annotations": own,
             "ownerReferences": [owner_reference(route)],
@@ -72,6 +74,11 @@ def make_ingress(
             **({"tls": list(tls)} if tls else {}),
         },
     }
+
+
+def _is_async(route: Object) -> bool:
+    """Whether requests may be answered later: eventing looks for KIngresses that say so."""
+    return keys.SERVICE in labels(route) and async_of(meta.annotations(route)) is not None
 
 
 class _Hosts:

@@ -210,12 +210,13 @@ class Lab:
         name: str,
         *rules: dict[str, Any],
         annotations: dict[str, str] | None = None,
+        labels: dict[str, str] | None = None,
         **spec: Any,
     ) -> None:
-        metadata = {"namespace": NAMESPACE, "name": name, "generation": 1}
+        metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name, "generation": 1}
         self.builder.put(
             {
-                "metadata": {**metadata, "annotations": annotations or {}},
+                "metadata": {**metadata, "annotations": annotations or {}, "labels": labels or {}},
                 "spec": {"rules": list(rules), **spec},
             }
         )

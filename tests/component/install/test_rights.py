@@ -96,7 +96,7 @@ from hearth.kube.resources import (
 )
 from hearth.kube.views import DELETION_COST
 from hearth.servicebinding.keys import SERVICEBINDINGS
-from serving.api.keys import DEPLOYMENT_HASH
+from serving.api.keys import ASYNC, DEPLOYMENT_HASH
 from tests.component.foreign.conftest import Kubelet, kubernetes_controllers
 from tests.component.install.rbac import ACCOUNT, Call, Grant, Recorder, grants_of
 from tests.ports import free_port
@@ -138,6 +138,7 @@ NOT_ASKED = {
     ("update", "serving.knative.dev", "domainmappings/finalizers"),
     ("update", "autoscaling.internal.knative.dev", "podautoscalers/finalizers"),
     ("update", "networking.internal.knative.dev", "certificates/finalizers"),
+    ("update", "networking.internal.knative.dev", "ingresses/finalizers"),
     ("update", "messaging.knative.dev", "channels/finalizers"),
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
     ("update", "messaging.knative.dev", "kafkachannels/finalizers"),
@@ -532,8 +533,28 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.change(SEQUENCES, "q", spec={"steps": [other]})
     await hearth.until(lambda: hearth.gone(INMEMORYCHANNELS, "q-kn-sequence-1"))
     await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
+    await _answer_later(hearth)
     for kind in (KAFKACHANNELS, NATSJETSTREAMCHANNELS):
         await _subscribe_to(kind, hearth, [to, other])
+
+
+async def _answer_later(hearth: Hearth) -> None:
+    """A Service that lets requests be answered later, with fewer retries, and no more."""
+
+    async def asks(text: str | None) -> None:
+        await hearth.change(KSERVICES, "one", metadata={"annotations": {ASYNC: text}})
+
+    async def has_retries(count: int) -> bool:
+        if await hearth.gone(SEQUENCES, "one-async"):
+            return False
+        flow = await hearth.client.get(SEQUENCES, "one-async", "default")
+        return bool(flow["spec"]["steps"][0]["delivery"]["retry"] == count)
+
+    for text, count in (("true", 3), ("{retries: 1}", 1)):
+        await asks(text)
+        await hearth.until(partial(has_retries, count))
+    await asks(None)
+    await hearth.until(lambda: hearth.gone(SEQUENCES, "one-async"))
 
 
 async def _subscribe_to(kind: Resource, hearth: Hearth, steps: list[Any]) -> None:
