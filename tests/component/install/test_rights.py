@@ -131,6 +131,7 @@ CHOICE = Choice(overlays=("servicebinding",))
 NOT_ASKED = {
     # An admission plugin that the one-machine API server does not have asks for these
     # (OwnerReferencesPermissionEnforcement): nobody sends a request to the subresource.
+    ("update", "", "namespaces/finalizers"),
     ("update", "serving.knative.dev", "services/finalizers"),
     ("update", "serving.knative.dev", "configurations/finalizers"),
     ("update", "serving.knative.dev", "revisions/finalizers"),
