@@ -67,6 +67,8 @@ class Controller:
                     self.queue.forget(item)
             finally:
                 self.queue.done(item)
+            if self.queue:
+                await asyncio.sleep(0)  # thousands of keys with nothing to do must not hog the loop
 
     async def _once(self, item: Key) -> None:
         started = time.perf_counter()

@@ -105,8 +105,14 @@ class Watch:
 
     source: Source
     keys: Mapper = own_key
+    when: Callable[[Object, Object], bool] | None = None
+    """Whether a change, from before to after, is one that the controller goes by."""
     hold: Callable[[Key], float] | None = None
     """Seconds to keep a key back when this source changed; 0 does not."""
+
+    def concerns(self, old: Object | None, new: Object | None) -> bool:
+        """Whether to look; an object that came or went always concerns the controller."""
+        return self.when is None or old is None or new is None or self.when(old, new)
 
 
 class Reconcile(Protocol[_Observed, _Settings]):

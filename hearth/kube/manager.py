@@ -158,18 +158,31 @@ class Manager(Lister):
             self.add_index(index)
         own = (Watch(source),) if source is not None else ()
         for watch in (*own, *watches):
-            self.on_change(watch.source, partial(self._enqueue, controller, watch))
+            cache = self.cache(watch.source)
+            cache.on_change(partial(self._enqueue, controller, watch, cache))
         return controller
 
     def _enqueue(
-        self, controller: Controller, watch: Watch, old: Object | None, new: Object | None
+        self,
+        controller: Controller,
+        watch: Watch,
+        cache: WatchCache,
+        old: Object | None,
+        new: Object | None,
     ) -> None:
         if old is None and new is not None:
             self._endings.appeared(namespace(new))
+        if not watch.concerns(old, new):
+            return
+        late = not cache.is_synced  # what is there at the start has not changed
         for obj in (old, new):
             if obj is not None:
                 for each in watch.keys(self, obj):
-                    controller.queue.add_after(each, watch.hold(each) if watch.hold else 0.0)
+                    hold = watch.hold(each) if watch.hold else 0.0
+                    if hold > 0:
+                        controller.queue.add_after(each, hold)
+                    else:
+                        controller.queue.add(each, late=late)
 
     def add_runnable(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run something beside the controllers, from when the caches are complete."""
@@ -218,7 +231,7 @@ class Manager(Lister):
             if source is not None:
                 for item in map(key, self.list(source)):
                     if self.leadership.leads(item):
-                        controller.queue.add(item)
+                        controller.queue.add(item, late=True)
 
     def spawn(self, name: str, work: Awaitable[None]) -> asyncio.Task[None]:
         """Start a task that ends with the manager; what it raises is logged and counted."""

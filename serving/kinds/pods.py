@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hearth.kube.controllerspec import Lister
-from hearth.kube.meta import Key, is_deleting, key_text
+from hearth.kube.meta import Key, Object, is_deleting, key_text
 from hearth.kube.views import Pod
 from serving.autoscaler.metrics import PodCounts
 from serving.kinds import sources
@@ -13,6 +13,15 @@ def count_ready(lister: Lister, key: Key) -> int:
     """Return how many pods of a revision are ready and not ending."""
     pods = lister.by_index(sources.PODS_BY_REVISION, key_text(key))
     return sum(1 for pod in pods if not is_deleting(pod) and Pod(pod).is_ready)
+
+
+def counts_otherwise(old: Object, new: Object) -> bool:
+    """Whether a pod became ready or ceased to be, ends, or is to be given up before others."""
+    return _weight(old) != _weight(new)
+
+
+def _weight(pod: Object) -> tuple[bool, bool, int]:
+    return Pod(pod).is_ready, is_deleting(pod), Pod(pod).deletion_cost
 
 
 def count(lister: Lister, key: Key) -> PodCounts:

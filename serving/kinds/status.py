@@ -11,7 +11,7 @@ from typing import Any
 
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.kube.conditions import Condition, Conditions
-from hearth.kube.meta import Object, generation
+from hearth.kube.meta import Object, generation, metadata
 from hearth.kube.plan import UpdateStatus
 from hearth.kube.resources import Resource
 from hearth.kube.views import View
@@ -74,6 +74,15 @@ def is_without_news(stored: Object, changed: Object) -> bool:
     be written together, a moment later, and those that Ready overtakes not at all.
     """
     return Conditions.of(stored).status(READY) == Conditions.of(changed).status(READY)
+
+
+def is_made_otherwise(old: Object, new: Object) -> bool:
+    """Whether more than a status and annotations changed, for who goes by neither."""
+    before, after = metadata(old), metadata(new)
+    return any(before.get(k) != after.get(k) for k in _MADE)
+
+
+_MADE = ("generation", "labels", "ownerReferences", "deletionTimestamp")
 
 
 def _keeping_time(condition: Condition, given: Condition | None) -> Condition:

@@ -106,7 +106,7 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
         reconcile,
         watches=(
             Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),
-            Watch(sources.PODS, to_revision, hold=quiet),
+            Watch(sources.PODS, to_revision, when=pods.counts_otherwise, hold=quiet),
             Watch(sources.K8S_SERVICES, label_key(keys.SERVERLESS_SERVICE)),
             Watch(sources.HPAS, to_revision),
             Watch(sources.ACTIVATOR_SLICES, _of_activators),

@@ -55,15 +55,20 @@ def controller(
 ) -> ControllerSpec[Observed, Settings]:
     """Declare the controller. ``quiet`` says how long a revision that wakes up is left alone."""
     to_revision = label_key(keys.REVISION)
+
+    def held(key: Key) -> float:
+        # That pods are ready its PodAutoscaler tells; all else is looked at once, a little later.
+        return max(quiet(key), NEWS_SECONDS)
+
     return ControllerSpec(
         "serving-revision",
         sources.REVISIONS,
         lambda lister, key: observe(lister, key, digests),
         reconcile,
         watches=(
-            Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),
+            Watch(sources.DEPLOYMENTS, to_revision, hold=held),
             Watch(sources.PODAUTOSCALERS, to_revision),
-            Watch(sources.PODS, to_revision, hold=quiet),
+            Watch(sources.PODS, to_revision, hold=held),
         ),
         indexes=(sources.PODS_BY_REVISION,),
         refused=creation_failed,

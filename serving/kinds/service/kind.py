@@ -16,7 +16,7 @@ from serving.api import keys
 from serving.kinds import sources
 from serving.kinds.configuration.kind import named_revision
 from serving.kinds.service.reconcile import Observed, reconcile
-from serving.kinds.status import NEWS_SECONDS, is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_made_otherwise, is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -43,6 +43,6 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     watches=(
         Watch(sources.CONFIGURATIONS, owner_key(KSERVICES)),
         Watch(sources.ROUTES, owner_key(KSERVICES)),
-        Watch(sources.REVISIONS, label_key(keys.SERVICE)),
+        Watch(sources.REVISIONS, label_key(keys.SERVICE), when=is_made_otherwise),
     ),
 )

@@ -37,6 +37,55 @@ async def test_of_two_delays_the_earlier_counts() -> None:
     queue.close()
 
 
+async def test_what_changed_goes_before_what_is_only_looked_at_again() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b", "c"):
+        queue.add(key, late=True)
+    for key in ("x", "b", "x"):
+        queue.add(key)
+    queue.add("x", late=True)
+    assert len(queue) == 4
+    assert [await queue.get() for _ in range(4)] == ["x", "b", "a", "c"]
+
+
+async def test_those_that_wait_behind_others_have_their_share() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("late", late=True)
+    taken = []
+    for number in range(10):
+        queue.add(str(number))
+        taken.append(await queue.get())
+    assert "late" in taken
+
+
+async def test_work_on_a_key_ends_its_delay() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0.001)
+    queue.add("a")
+    assert await queue.get() == "a"
+    await asyncio.sleep(0.01)
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_many_keys_with_nothing_to_do_let_others_run() -> None:
+    turns: list[str] = []
+
+    async def reconcile(key: tuple[str, str]) -> None:
+        turns.append(key[1])
+
+    controller = Controller("test", reconcile, workers=1)
+    for number in range(3):
+        controller.queue.add(("ns", str(number)))
+    task = asyncio.create_task(controller.run())
+    while "2" not in turns:
+        turns.append("another")
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "another" in turns[turns.index("0") : turns.index("2")]
+
+
 def test_backoff_doubles_up_to_a_limit() -> None:
     assert [backoff(n) for n in (1, 2, 3)] == [0.005, 0.01, 0.02]
     assert backoff(100) == 1000
