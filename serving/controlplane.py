@@ -129,6 +129,7 @@ class ControlPlane:
         self.manager.on_change(sources.ROUTES, self.wishing.route_changed)
         self.manager.on_change(sources.SERVICES, self._service_changed)
         self.manager.on_change(sources.INGRESSES, self.judging.ingress_changed)
+        self.manager.on_change(sources.INGRESSES, self._ingress_changed)
         self.manager.add_runnable("autoscaler", self._tick)
         self._late = Latecomers(self.manager, settings=lambda: self.settings)
         self.manager.add_runnable("cert-manager", self._late.cert_manager)
@@ -232,6 +233,13 @@ class ControlPlane:
                 self._look(key(each))
                 if is_live:
                     self._revisions.queue.add(key(each))
+
+    def _ingress_changed(self, old: Object | None, new: Object | None) -> None:
+        """Traffic has moved, or the gateway has seen that, in a rollout that is bounded in pods."""
+        if any(keys.ROLLOUT_SURGE in meta.annotations(each or {}) for each in (old, new)):
+            where = key_text(key(new or old or {}))
+            for each in self.manager.by_index(sources.PODAUTOSCALERS_BY_SERVICE, where):
+                self._look(key(each))
 
     async def _name_sources(self, patch: Patch) -> None:
         """Write who wishes. A failure is made good when they say it again, in seconds."""

@@ -37,7 +37,6 @@ class Played:
             await self._serve()
         pods, _ = await self.cluster.client.list(kinds.PODS, NAMESPACE)
         self.most_pods = max(self.most_pods, len(pods))
-        self.cluster.plane.manager.resync()
 
     async def _serve(self) -> None:
         ingress = await self.cluster.get(knative.KINGRESSES, "hello")
