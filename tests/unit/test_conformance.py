@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from conformance.fields import RULES_BY_TABLE
 from conformance.rules import RULES, Report
 
@@ -47,3 +49,41 @@ def test_a_rule_stands_as_its_worst_test():
     assert report.state(RULES["DP-12"]) == "failed"
     assert report.state(RULES["DP-04"]) == "not run"
     assert "| failed | `test_a`, `test_b` |" in page
+
+
+UPSTREAMS = [
+    "autoscale",
+    "configmimic",
+    "failing",
+    "grpc-ping",
+    "hellohttp2",
+    "hellovolume",
+    "helloworld",
+    "httpproxy",
+    "initcontainers",
+    "multicontainer",
+    "pizzaplanetv1",
+    "pizzaplanetv2",
+    "readiness",
+    "runtime",
+    "singlethreaded",
+    "slowstart",
+    "timeout",
+    "volumes",
+    "wsserver",
+]
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_each_of_upstreams_images_has_a_twin_that_a_test_uses(name: str):
+    folder = SUITE / "images" / name
+    programs = [path.parent for path in folder.rglob("Dockerfile")]
+    assert programs
+    for program in programs:
+        copied = re.search(r"^COPY (.+) /app/$", (program / "Dockerfile").read_text(), re.M)
+        assert copied
+        assert all((SUITE / "images" / each).is_file() for each in copied[1].split(" "))
+        started = (program / "Procfile").read_text().split()[-1]
+        assert (program / started).is_file()
+    used = (SUITE / "test_serving_images.py").read_text()
+    assert f"def test_{name.replace('-', '_')}_" in used or f'"{name}"' in used
