@@ -126,6 +126,7 @@ class ControlPlane:
         leadership.on_change(self._look_at_all)
         self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
         self.manager.on_change(sources.PODS, self._pod_changed)
+        self.manager.on_change(sources.DEPLOYMENTS, self.explaining.deployment_changed)
         self.manager.on_change(sources.ROUTES, self.wishing.route_changed)
         self.manager.on_change(sources.SERVICES, self._service_changed)
         self.manager.on_change(sources.INGRESSES, self.judging.ingress_changed)

@@ -12,9 +12,12 @@ from typing import Any
 from hearth.knative.explanation import Explanation
 from hearth.kube.clock import Clock
 from hearth.kube.controllerspec import Lister
-from hearth.kube.meta import Key, Object, key, labels
+from hearth.kube.guards import caught
+from hearth.kube.meta import Key, Object, key, labels, namespace
+from hearth.kube.views import Workload
 from serving.api import keys
 from serving.api.settings import Settings
+from serving.autoscaler.changes import ScaleChanges, change_of
 from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.scale import limited
@@ -45,6 +48,32 @@ class Explaining:
         self._leads = leads
         self._next_tick_in = next_tick_in
         self._clock = clock
+        self._changes = ScaleChanges()
+
+    def deployment_changed(self, old: Object | None, new: Object | None) -> None:
+        """Note that pods were asked for, or asked for no more, with the rule of that moment."""
+        obj = new or old
+        assert obj is not None
+        where = namespace(obj), labels(obj).get(keys.REVISION, "")
+        if new is None:
+            self._changes.forget(where)
+            return
+        before, after = (Workload(each).replicas if each else 0 for each in (old, new))
+        if old is None or before == after:
+            return  # of what was there before we came nothing is known
+        try:
+            self._note(where, before, after)
+        except Exception:
+            caught("scale-changes", where)
+
+    def _note(self, where: Key, before: int, after: int) -> None:
+        podautoscaler = self._lister.get(sources.PODAUTOSCALERS, *where)
+        if podautoscaler is None:
+            return
+        decider = self._multiscaler.deciders.get(where)
+        cause = "" if decider is None or after < before else decider.cause
+        explanation = self._explained(where, podautoscaler)
+        self._changes.note(where, change_of(self._clock(), before, after, explanation, cause))
 
     def of(self, namespace: str, name: str) -> Json | None:
         """Return what is said of a Service's revisions, or of a revision; None where there is none.
@@ -71,7 +100,8 @@ class Explaining:
         }
         explanation = self._explained(where, podautoscaler)
         service = labels(podautoscaler).get(keys.SERVICE, "")
-        return {**explanation.json(), "service": service, "pods": counted}
+        changes = self._changes.of(where)
+        return {**explanation.json(), "service": service, "pods": counted, "changes": changes}
 
     def _explained(self, where: Key, podautoscaler: Object) -> Explanation:
         now, scaled_by = self._clock(), class_of(podautoscaler)

@@ -46,6 +46,19 @@ def _lines(explanation: Json) -> Iterator[str]:
     if not explanation.get("applies", True):
         yield "  leaves the Deployment as it is"
     yield f"  looks again {explanation['looksAgain']}"
+    yield from _changed(explanation.get("changes") or ())
+
+
+def _changed(changes: Sequence[Json]) -> Iterator[str]:
+    """What was asked for lately, the newest first: times on the clocks of UTC."""
+    if changes:
+        yield "  changed (UTC):"
+    for change in changes:
+        rule = change["decidedBy"] or "not by the autoscaler"
+        told = ": ".join(text for text in (rule, change["why"]) if text)
+        cause = f"; {change['cause']}" if change.get("cause") else ""
+        moment = f"{change['at'][:10]} {change['at'][11:19]}"
+        yield f"     {moment} {change['from']:>4} -> {change['to']:<4} {told}{cause}"
 
 
 def _has(explanation: Json) -> str:

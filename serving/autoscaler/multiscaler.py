@@ -32,7 +32,7 @@ Tell = Callable[[Key], None]
 class Decider:
     """One revision: what it asks for, what it was given last, and what has been seen of it."""
 
-    __slots__ = ("collector", "decision", "spec", "state", "wishes")
+    __slots__ = ("cause", "collector", "decision", "spec", "state", "wishes")
 
     def __init__(self, spec: DeciderSpec, pods: int, now: float) -> None:
         self.spec = spec
@@ -40,6 +40,8 @@ class Decider:
         self.decision: Decision = initial_decision(spec)
         self.collector: Collector | None = None
         self.wishes: Shares = ()
+        # What it was last decided on for, between two ticks.
+        self.cause = ""
 
     def collect(self) -> Collector:
         """Return the collector, made when there is first something to record."""
@@ -212,6 +214,7 @@ class Multiscaler:
         decider.collect().record_nothing(now)
         self._watched.add(key)
         if self._decide(key, decider, now, only_up=True):
+            decider.cause = f"wished for by {', '.join(share.wish.source for share in wishes)}"
             self._urgent(key)
 
     def disconnect(self, activator: str) -> None:
@@ -236,6 +239,7 @@ class Multiscaler:
         if not stat.queued or (has_pods and not is_poke):
             return
         if self._decide(key, decider, now, only_up=has_pods):
+            decider.cause = f"{stat.queued} waiting in {activator}"
             self._urgent(key)
 
     # -- deciding ------------------------------------------------------------------------------
@@ -252,6 +256,7 @@ class Multiscaler:
         decider = self._deciders[key]
         self._observe_silence(key, decider, now)
         if self._decide(key, decider, now):
+            decider.cause = ""
             self._changed(key)
         if self._is_over(key, decider, now):
             self._watched.discard(key)

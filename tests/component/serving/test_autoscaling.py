@@ -164,6 +164,12 @@ async def test_sleeps_and_wakes_at_a_poke(cluster: Cluster) -> None:
     await cluster.make_ready()
     await eventually(cluster.active, "True")
     writer.close()
+    told = cluster.plane.explaining.of(NAMESPACE, REVISION)
+    assert told is not None
+    woken, slept = told["explanations"][0]["changes"][:2]
+    assert (woken["from"], woken["to"], woken["cause"]) == (0, 1, "1 waiting in activator-1")
+    assert woken["decidedBy"] == "stable window"
+    assert (slept["to"], slept["decidedBy"], slept["cause"]) == (0, "scale to zero", "")
 
 
 async def test_a_burst_at_zero_gets_all_its_pods_at_once(cluster: Cluster) -> None:

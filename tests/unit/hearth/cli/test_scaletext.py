@@ -100,3 +100,32 @@ def test_a_scaledobject_as_text() -> None:
         "  -> activation            3  from 0 to 3",
         "  looks again in 12.0 s",
     ]
+
+
+def test_what_changed_is_listed_with_who_woke_it() -> None:
+    change = {
+        "at": "2026-11-30T14:03:22.125Z",
+        "from": 0,
+        "to": 2,
+        "decidedBy": "panic window",
+        "why": "ceil(12 / 7) = 2",
+        "cause": "12 waiting in activator-0",
+    }
+    by_hand = {**change, "from": 2, "to": 5, "decidedBy": "", "why": "", "cause": ""}
+    step = {"rule": "bounds", "pods": 2, "text": "min 0", "decides": True}
+    told = {
+        "namespace": "a",
+        "name": "r",
+        "wish": 2,
+        "decidedBy": "bounds",
+        "steps": [step],
+        "looksAgain": "soon",
+        "replicas": 2,
+        "changes": [by_hand, change],
+    }
+    assert scale_text([told]).splitlines()[-3:] == [
+        "  changed (UTC):",
+        "     2026-11-30 14:03:22    2 -> 5    not by the autoscaler",
+        "     2026-11-30 14:03:22    0 -> 2    panic window: ceil(12 / 7) = 2; "
+        "12 waiting in activator-0",
+    ]
