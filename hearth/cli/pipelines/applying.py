@@ -196,9 +196,9 @@ def _is_settled(pipeline: Object, generation: int) -> bool:
 
 def run(place: Place, what: str, wanted: Wanted, sending: Sending) -> int:
     """Send an event to a pipeline, made of a script where one is named; maybe follow its run."""
-    event = event_of(sending)
+    # Before anything is made: is there such a payload, is the event one that the script is for?
+    event, payload = event_of(sending), payload_of(sending.payload)
     if scripts.is_script(what):
-        # Before anything is made: is the event one that the script is for?
         script = scripts.read(wanted.script)
         check_event(script.text, event, script.label)
         pipeline = place.run(lambda client: _applied(client, place, wanted, script, update=True))
@@ -206,7 +206,7 @@ def run(place: Place, what: str, wanted: Wanted, sending: Sending) -> int:
         pipeline = place.run(lambda client: found_pipeline(client, place, what))
         if text := pipeline["spec"]["script"].get("inline"):
             check_event(text, event, f"pipeline {what}")
-    send(place, PipelineSettings(pipeline["spec"]).broker, event, sending.payload)
+    send(place, PipelineSettings(pipeline["spec"]).broker, event, payload)
     name = run_name(meta.name(pipeline), event)
     print(f"Run {name} begins.")
     if not sending.follow:
@@ -274,7 +274,7 @@ def send(place: Place, broker: str, event: Mapping[str, str], payload: str) -> N
         source=event["source"],
         id=event["id"],
         subject=event.get("subject"),
-        data=payload_of(payload),
+        data=payload,
         content_type=None,
         extensions=[f"{name}={value}" for name, value in more.items()],
         namespace=place.namespace,

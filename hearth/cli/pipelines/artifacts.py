@@ -40,13 +40,13 @@ _START_SECONDS, _LOOK_SECONDS = 60.0, 0.05
 
 def list_artifacts(place: Place, name: str, output: str) -> None:
     """Print what jobs of a run have kept."""
+    if output not in ("table", "json"):
+        raise UserError(f"--output {output}: give table or json")
     receiver = Receiver(None)
     place.run(lambda client: _read(client, place, name, None, receiver))
     found = receiver.found
     if output == "json":
         print(json.dumps(found, indent=2))
-    elif output != "table":
-        raise UserError(f"--output {output}: give table or json")
     elif not found:
         print(f"No job of {name} has left a file in its folder of artefacts.")
     else:

@@ -22,7 +22,9 @@ Script = Annotated[
     Path, typer.Argument(metavar="FILE|FOLDER", help="A file of Python with @on, or its folder.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="table, json or yaml.")]
-As = Annotated[str, typer.Option("--as", help="Name of the pipeline. Default: the file's.")]
+As = Annotated[
+    str, typer.Option("--as", help="Name of the pipeline. Default: the file's or folder's.")
+]
 Broker = Annotated[str | None, typer.Option(help="Whose events start it. Default: default.")]
 Secrets = Annotated[
     Many, typer.Option("--secret", help="A Secret that its jobs may use; repeatable.")

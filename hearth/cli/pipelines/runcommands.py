@@ -16,7 +16,7 @@ run_app = typer.Typer(
 )
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")]
-Runs = Annotated[Many, typer.Argument(metavar="[RUN]...", help="Names of runs.")]
+Runs = Annotated[Many, typer.Argument(metavar="RUN", help="Names of runs.")]
 OfPipeline = Annotated[str, typer.Option("--pipeline", "-p", help="Those of one pipeline.")]
 Phases = Annotated[Many, typer.Option("--phase", help="Those in this phase; repeatable.")]
 
@@ -79,7 +79,7 @@ def run_artifacts(
     file: Annotated[
         Many,
         typer.Argument(
-            metavar="[FILE]...", help="JOB/PATH of files, also with *, or JOB for all of one."
+            metavar="FILE", help="JOB/PATH of files, also with *, or JOB for all of one."
         ),
     ] = None,
     to: Annotated[

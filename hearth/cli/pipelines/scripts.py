@@ -84,6 +84,8 @@ async def built(script: Script, name: str, place: Place, flags: Mapping[str, Any
     ``flags`` are settings of ``hearth deploy``: registry, base, platforms.
     """
     if script.application is None:
+        if any(flags.values()):
+            print(f"no image is made: {script.label} imports nothing that Hearth's own has not")
         return ""
     from hearth.cli.deploy.building import made_image
     from hearth.functions.deploying.settings import FILE, SettingsError, read_file, settings_of
@@ -95,6 +97,8 @@ async def built(script: Script, name: str, place: Place, flags: Mapping[str, Any
             settings = settings.over(read_file(script.source.text(FILE)))
     except SettingsError as error:
         raise UserError(str(error)) from error
+    if settings.registry is None and (flags.get("base") or flags.get("platforms")):
+        raise UserError("--base and --platform are of an image: say with --registry where it goes")
     print(f"found: {' '.join(script.application.reasons)}")
     image, _ = await made_image(
         script.source,

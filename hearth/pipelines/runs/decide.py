@@ -28,6 +28,8 @@ from hearth.pipelines.settings import Settings
 from hearth.pipelines.views import Run, order
 
 CONDITIONS = ConditionSet("Succeeded")
+_CUT_SHORT = {"phase": keys.ABORTED, "reason": keys.ABORTED, "message": "its run ended first"}
+"""What is noted of jobs that are not over when their run is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def _last_words(pod: Object | None) -> str:
 def _over(seen: Seen, status: Fields, end: Fields, now: float) -> Decision:
     ended = {"finishedAt": rfc3339_micro(now)}
     noted = {
-        name: job if jobs.is_over(job) else {**job, **ended, "phase": keys.ABORTED}
+        name: job if jobs.is_over(job) else {**job, **_CUT_SHORT, **ended}
         for name, job in Run(seen.run).jobs.items()
     }
     status = {**status, **end, **ended, "jobs": noted}
