@@ -65,6 +65,26 @@ def test_a_canary_on_and_back(hearth: Hearth, shop: Path) -> None:
     hearth.run("rollout", "shop", "promote")
 
 
+def test_a_tag_is_a_url_of_its_own(hearth: Hearth, tmp_path: Path) -> None:
+    """As gcloud has it: --tag names a URL, --no-traffic leaves it at that; promote leaves tags."""
+    folder, green = tmp_path / "tags", ("--tag", "green")
+    folder.mkdir()
+    hearth.run("deploy", written(folder, "one"))
+    done = hearth.run("deploy", written(folder, "two"), "--no-traffic", *green).stdout
+    assert f"the new revision alone: http://green-tags.default.localhost:{hearth.port}" in done
+    assert answers(hearth, 10, "tags") == {"one\n"}
+    assert answers(hearth, host="green-tags") == {"two\n"}
+    assert "no new revision" in hearth.run("deploy", str(folder), "--no-traffic", *green).stdout
+    named = hearth.run("deploy", written(folder, "named"), *green, "--revision-suffix", "v2").stdout
+    assert "tags-v2 serves 0%" in named
+    assert answers(hearth, host="green-tags") == {"named\n"}
+    hearth.run("rollout", "tags", "promote")
+    assert answers(hearth, 10, "tags") == answers(hearth, host="green-tags") == {"named\n"}
+    again = ("deploy", written(folder, "other"), "--revision-suffix", "v2")
+    assert "revision tags-v2 is there already" in hearth.run(*again, check=False).stderr
+    hearth.run("delete", "tags")
+
+
 def test_settings_stay_until_they_are_changed(hearth: Hearth, shop: Path) -> None:
     (shop / "hearth.toml").write_text("concurrency = 7\n")
     hearth.run("deploy", str(shop), "-e", "WORD=three", "--max", "2")

@@ -27,6 +27,16 @@ def deploy(
     no_traffic: Annotated[
         bool, typer.Option("--no-traffic", help="As --to 0%: it is only at its own URL.")
     ] = False,
+    tag: Annotated[
+        str,
+        typer.Option(
+            help="A URL of its own for the revision, https://TAG-SERVICE...; with --no-traffic "
+            "that alone."
+        ),
+    ] = "",
+    revision_suffix: Annotated[
+        str, typer.Option("--revision-suffix", help="What the revision's name ends with.")
+    ] = "",
     env: Annotated[
         Many, typer.Option("--env", "-e", help="NAME=VALUE, or NAME- for none; repeatable.")
     ] = None,
@@ -163,6 +173,8 @@ def deploy(
         namespace=namespace,
         data_dir=folder_of(data_dir, name),
         kubeconfig=kubeconfig,
+        tag=tag,
+        suffix=revision_suffix,
         unbind=unbind or (),
     )  # fmt: skip
     raise typer.Exit(run_deploy(options))

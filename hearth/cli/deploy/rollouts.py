@@ -39,7 +39,7 @@ def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds
 async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds: float) -> int:
     async with KubeClient(api) as client:
         service = await found_service(client, name, namespace)
-        wanted = await _traffic(client, service, to)
+        wanted = traffic.tagged(service, await _traffic(client, service, to))
         if to == "promote":
             service = await _forgiven(client, service)
         change = {"metadata": {"resourceVersion": meta.resource_version(service)},

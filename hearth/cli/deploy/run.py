@@ -62,7 +62,7 @@ def _dry_run(what: Wanted) -> int:
         from hearth.cli.deploy.binding import binding_words
 
         print("\n".join(binding_words(what)))
-    print(plan_words(what.service(None)))
+    print(plan_words(what.shared(what.service(None), None)))
     return 0
 
 
@@ -125,7 +125,7 @@ class _Deployment:
         what = self._wanted
         for _ in range(_TRIES):
             there = await self._there(client)
-            wanted = change(what.service(there))
+            wanted = what.shared(change(what.service(there)), there)
             if wanted == there:
                 self._steps.nothing_new(what.name)
                 return there, ""

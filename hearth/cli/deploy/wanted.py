@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hearth.cli.errors import UserError
 from hearth.functions.building.target import Target, target_of
 from hearth.functions.deploying import traffic
-from hearth.functions.deploying.manifest import has_port, new_service, with_settings
+from hearth.functions.deploying.manifest import has_port, new_service, with_revision, with_settings
 from hearth.functions.deploying.settings import (
     FILE,
     DeploySettings,
@@ -39,6 +39,10 @@ class DeployOptions:
     namespace: str | None
     data_dir: Path
     kubeconfig: Path | None
+    tag: str = ""
+    """A tag that the revision gets."""
+    suffix: str = ""
+    """What its name ends with."""
     unbind: Sequence[str] = ()
     """Names of bindings that end."""
     output: str = "text"
@@ -48,7 +52,8 @@ class DeployOptions:
 class Wanted:
     """``share`` is the percent of requests of the next revision; None: as the Service has it.
 
-    ``exposed`` is the port that an image names: a Service without one listens there.
+    ``exposed`` is the port that an image names: a Service without one listens there. ``tag`` and
+    ``suffix`` are of the revision.
     """
 
     target: Target
@@ -57,6 +62,8 @@ class Wanted:
     share: int | None
     namespace: str
     exposed: int | None = None
+    tag: str = ""
+    suffix: str = ""
 
     @property
     def name(self) -> str:
@@ -77,9 +84,21 @@ class Wanted:
         settings = self.settings
         if settings.port is None and not has_port(wanted):
             settings = settings.model_copy(update={"port": self.exposed})
-        wanted = with_settings(wanted, settings)
+        return with_settings(wanted, settings)
+
+    def shared(self, wanted: Object, there: Object | None) -> Object:
+        """Return a Service as wanted, with who gets its requests and its revision's name."""
+        service, name = there or new_service(self.name, self.namespace), ""
+        if self.tag or self.suffix:
+            wanted, name = with_revision(wanted, there, self.suffix, self.tag)
+        if self.share is None and not self.tag:
+            return wanted
+        shares = traffic.current(service)
         if self.share is not None:
-            wanted["spec"]["traffic"] = traffic.canary(service, self.share)
+            shares = traffic.canary(service, self.share)
+        if self.tag and self.share is not None:
+            shares = [*shares[:-1], {"revisionName": name, "percent": self.share}]
+        wanted["spec"]["traffic"] = traffic.tagged(service, shares, self.tag, name)
         return wanted
 
 
@@ -90,7 +109,8 @@ def wanted(options: DeployOptions) -> Wanted:
     settings = _settings(options, target, project)
     namespace = options.namespace or (project and project.namespace) or "default"
     share = None if options.to is None else traffic.percent(options.to)
-    return Wanted(target, settings, project, share, namespace)
+    tag, suffix = options.tag, options.suffix
+    return Wanted(target, settings, project, share, namespace, tag=tag, suffix=suffix)
 
 
 def _project(target: Target) -> Project | None:

@@ -120,11 +120,11 @@ class Steps:
             print(json.dumps(summary(service), indent=2))
             return
         print(status.get("url") or f"{service['metadata']['name']} has no URL", flush=True)
-        tagged = next((each for each in traffic if each.get("tag") and each.get("url")), None)
+        for each in traffic:
+            if each.get("tag") and each.get("url") and each.get("revisionName") == revision:
+                self.say(f"the new revision alone: {each['url']}")
         if mine < 100:
             name = service["metadata"]["name"]
-            if tagged:
-                self.say(f"the new revision alone: {tagged['url']}")
             self.say(f"next: hearth rollout {name} 50% | promote | back")
 
     def failed(self, name: str, ended: Progress, seconds: float, last_words: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from hearth.functions.deploying.progress import newest_revision
 from hearth.functions.deploying.settings import DeploySettings, SettingsError
 
 Object = dict[str, Any]
@@ -45,6 +46,35 @@ def with_settings(service: Object, settings: DeploySettings) -> Object:
     if template != before:
         (template.get("metadata") or {}).pop("name", None)
     return wanted
+
+
+def with_revision(
+    wanted: Object, there: Object | None, suffix: str, tag: str
+) -> tuple[Object, str]:
+    """Return a Service whose next revision has a name, and that name.
+
+    It is the Service's and the suffix; without one it is of the Service's generation and of what
+    the tag says, and that of the newest revision where the template stays as it is.
+    """
+    metadata = wanted["metadata"]
+    template = wanted["spec"].setdefault("template", {})
+    is_same = there is not None and _unnamed(there["spec"].get("template")) == _unnamed(template)
+    if is_same and not suffix:
+        return wanted, newest_revision(there or {})
+    if not suffix:
+        suffix = f"{int(metadata.get('generation') or 0) + 1:05}-{tag}"
+    name = f"{metadata['name']}-{suffix}"
+    before = ((there or {}).get("spec", {}).get("template") or {}).get("metadata") or {}
+    if before.get("name") == name and not is_same:
+        raise SettingsError(f"revision {name} is there already, and is another: give a new suffix")
+    template.setdefault("metadata", {})["name"] = name
+    return wanted, name
+
+
+def _unnamed(template: Object | None) -> Object:
+    given = template or {}
+    metadata = {k: v for k, v in (given.get("metadata") or {}).items() if k != "name"}
+    return {**given, "metadata": metadata}
 
 
 def has_port(service: Object) -> bool:

@@ -6,6 +6,7 @@ follows the latest one that is ready; a tag gives an entry a URL of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Object = dict[str, Any]
@@ -24,6 +25,35 @@ def percent(text: str) -> int:
     if not number.isdecimal() or int(number) > 100:
         raise TrafficError(f"{text!r} is no share: give a number from 0% to 100%")
     return int(number)
+
+
+def tagged(service: Object, traffic: list[Object], tag: str = "", name: str = "") -> list[Object]:
+    """Return traffic with the tags that a service has, and one given to the revision ``name``.
+
+    A tag is a URL of its own. It is taken from the revision that had it; that of a canary goes with
+    the canary.
+    """
+    moved = [{key: value for key, value in each.items() if key != "tag" or value != tag}
+             for each in traffic]  # fmt: skip
+    moved = [each for each in moved if each.get("percent") or each.get("tag")]
+    known = {CANDIDATE, tag, *(each.get("tag") for each in moved)}
+    there = (service.get("spec") or {}).get("traffic") or ()
+    kept = [
+        {**each, "percent": 0} for each in there if each.get("tag") and each["tag"] not in known
+    ]
+    given = [{"revisionName": name, "percent": 0, "tag": tag}] if tag else []
+    found = [*moved, *kept, *given]
+    return list(there) if _plain(there) == _plain(found) else found
+
+
+def _plain(traffic: Sequence[Object]) -> list[Object]:
+    """Entries without what admission adds to them."""
+    return [{k: v for k, v in each.items() if k != "latestRevision" or v} for each in traffic]
+
+
+def current(service: Object) -> list[Object]:
+    """Return the traffic that a service asks for; where it says nothing, all for the latest."""
+    return list((service.get("spec") or {}).get("traffic") or ()) or promoted()
 
 
 def canary(service: Object, share: int) -> list[Object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hearth.functions.deploying.manifest import new_service, with_settings
+from hearth.functions.deploying.manifest import new_service, with_revision, with_settings
 from hearth.functions.deploying.settings import DeploySettings, SettingsError
 
 Object = dict[str, Any]
@@ -109,3 +109,37 @@ def test_a_variable_that_is_unset_goes() -> None:
     gone = with_settings(there, DeploySettings(unset=["A", "C"]))
     [container] = gone["spec"]["template"]["spec"]["containers"]
     assert container["env"] == [{"name": "B", "value": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("image", "suffix", "name"),
+    [
+        ("i:2", "", "shop-00005-green"),
+        ("i:2", "v2", "shop-v2"),
+        ("i:1", "v2", "shop-v2"),
+        ("i:1", "", "shop-00003"),
+    ],
+)
+def test_a_revision_that_is_tagged_has_a_name_beforehand(
+    image: str, suffix: str, name: str
+) -> None:
+    there = with_settings(new_service("shop", "default"), DeploySettings(image="i:1"))
+    there["metadata"]["generation"] = 4
+    there["status"] = {"latestCreatedRevisionName": "shop-00003"}
+    wanted = with_settings(there, DeploySettings(image=image))
+    made, found = with_revision(wanted, there, suffix, "green")
+    assert found == name
+    named = made["spec"]["template"]["metadata"].get("name")
+    assert named == (None if name == "shop-00003" else name)
+    again = with_revision(copy.deepcopy(made), made, suffix, "green")
+    assert again[0] == made, "the same again changes nothing"
+    if suffix:
+        other = with_settings(made, DeploySettings(image="i:3"))
+        with pytest.raises(SettingsError, match="revision shop-v2 is there already"):
+            with_revision(other, made, suffix, "")
+
+
+def test_the_first_revision_may_have_a_tag() -> None:
+    new = new_service("shop", "default")
+    wanted = with_settings(new, DeploySettings(image="i"))
+    assert with_revision(wanted, None, "", "green")[1] == "shop-00001-green"

@@ -12,9 +12,11 @@ from hearth.functions.deploying.traffic import (
     TrafficError,
     back,
     canary,
+    current,
     moved,
     percent,
     promoted,
+    tagged,
 )
 
 Object = dict[str, Any]
@@ -100,3 +102,26 @@ def test_shares(text: str, share: int) -> None:
 def test_what_is_no_share(text: str) -> None:
     with pytest.raises(TrafficError, match="0% to 100%"):
         percent(text)
+
+
+def test_a_tag_is_given_and_others_stay() -> None:
+    """It is taken from who had it, whose requests stay; a canary's goes with the canary."""
+    there = [
+        {"revisionName": "r1", "percent": 100, "tag": "green"},
+        {"revisionName": "r2", "percent": 0, "tag": "blue"},
+        {"latestRevision": True, "percent": 0, "tag": "candidate"},
+    ]
+    here = {"spec": {"traffic": there}}
+    blue = {"revisionName": "r2", "percent": 0, "tag": "blue"}
+    assert tagged(here, current(here), "green", "r3") == [
+        {"revisionName": "r1", "percent": 100},
+        blue,
+        {"latestRevision": True, "percent": 0, "tag": "candidate"},
+        {"revisionName": "r3", "percent": 0, "tag": "green"},
+    ]
+    assert tagged(here, promoted()) == [
+        {"latestRevision": True, "percent": 100},
+        {"revisionName": "r1", "percent": 0, "tag": "green"},
+        blue,
+    ]
+    assert tagged({"spec": {}}, current({"spec": {}}), "a", "r1")[-1]["tag"] == "a"
