@@ -65,9 +65,9 @@ def tracing_of(reader: Reader) -> TracingConfig:
 def runtime_of(reader: Reader) -> tuple[bool, float]:
     """Whether profiling is on, and the seconds between readings of the runtime's metrics."""
     profiling = reader.text("runtime-profiling", default="disabled")
+    interval = reader.seconds("runtime-export-interval", default=15.0)
     if profiling not in ("enabled", "disabled"):
         raise ValueError(f"unsupported profile setting {quote(profiling)}")
-    interval = reader.seconds("runtime-export-interval", default=15.0)
     _check_interval(interval)
     return profiling == "enabled", interval
 

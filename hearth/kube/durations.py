@@ -34,18 +34,29 @@ def parse_go_duration(text: str) -> float:
         total += float(part[1]) * _GO_UNITS[part[2]]
         position = part.end()
     if not rest or total > _LONGEST_SECONDS:
-        raise ValueError(f'time: invalid duration "{text}"')
+        raise ValueError(f"time: invalid duration {_quoted(text)}")
     return sign * total
 
 
 def _go_complaint(text: str, rest: str) -> str:
     number = _GO_NUMBER.match(rest)
     if number is None:
-        return f'time: invalid duration "{text}"'
+        return f"time: invalid duration {_quoted(text)}"
     unit = _GO_UNIT.match(rest, number.end())
     if unit is None or not unit[0]:
-        return f'time: missing unit in duration "{text}"'
-    return f'time: unknown unit "{unit[0]}" in duration "{text}"'
+        return f"time: missing unit in duration {_quoted(text)}"
+    return f"time: unknown unit {_quoted(unit[0])} in duration {_quoted(text)}"
+
+
+def _quoted(text: str) -> str:
+    """Quote as package time does: octet by octet."""
+    octets = (
+        f"\\x{octet:02x}"
+        if not 0x20 <= octet < 0x80
+        else ("\\" if octet in b'"\\\\' else "") + chr(octet)
+        for octet in text.encode()
+    )
+    return f'"{"".join(octets)}"'
 
 
 def format_go_duration(seconds: float) -> str:

@@ -53,15 +53,15 @@ class AutoscalerConfig:
 
 def _read(reader: Reader) -> AutoscalerConfig:
     number, integer, seconds = reader.number, reader.integer, reader.seconds
-    fraction = number("container-concurrency-target-percentage", default=0.7)
     return AutoscalerConfig(
         pod_autoscaler_class=reader.text("pod-autoscaler-class", default=keys.KPA_CLASS),
         enable_scale_to_zero=reader.boolean("enable-scale-to-zero", default=True),
         allow_zero_initial_scale=reader.boolean("allow-zero-initial-scale", default=False),
         max_scale_up_rate=number("max-scale-up-rate", default=1000.0),
         max_scale_down_rate=number("max-scale-down-rate", default=2.0),
-        # Up to 1 it is a fraction already; the older form of the setting.
-        container_concurrency_target_fraction=fraction / 100 if fraction > 1 else fraction,
+        container_concurrency_target_fraction=_fraction(
+            number("container-concurrency-target-percentage", default=0.7)
+        ),
         container_concurrency_target_default=number(
             "container-concurrency-target-default", default=100.0
         ),
@@ -81,6 +81,11 @@ def _read(reader: Reader) -> AutoscalerConfig:
             "scale-to-zero-pod-retention-period", default=0.0
         ),
     )
+
+
+def _fraction(number: float) -> float:
+    """Up to 1 it is a fraction already, the older form of the setting."""
+    return number / 100 if number > 1 else number
 
 
 _Check = Callable[[AutoscalerConfig], str | None]

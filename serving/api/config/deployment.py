@@ -93,10 +93,6 @@ class DeploymentConfig:
 
 def _read(reader: Reader, data: Mapping[str, str]) -> DeploymentConfig:
     image = reader.text("queueSidecarImage", "queue-sidecar-image")
-    resources = {
-        key: reader.quantity(old, key, default=default)
-        for key, (old, default) in _SIDECAR_QUANTITIES.items()
-    }
     return DeploymentConfig(
         queue_sidecar_image=image,
         progress_deadline=reader.seconds("progressDeadline", "progress-deadline", default=600.0),
@@ -109,10 +105,10 @@ def _read(reader: Reader, data: Mapping[str, str]) -> DeploymentConfig:
             default=_SKIPPED_REGISTRIES,
         ),
         resolves_digests=_is_enabled(data.get("digest-resolution", "disabled")),
+        queue_sidecar_resources=_quantities(reader),
         default_affinity_type=data.get("default-affinity-type", AFFINITY_SPREAD),
         runtime_class_names=_runtime_classes(reader.text("runtime-class-name")),
         pod_is_always_schedulable=reader.boolean("pod-is-always-schedulable", default=False),
-        queue_sidecar_resources={key: value for key, value in resources.items() if value},
     )
 
 
@@ -120,6 +116,14 @@ def _is_enabled(text: str) -> bool:
     if text not in ("enabled", "disabled"):
         raise ValueError(f"digest-resolution must be enabled or disabled, but was {quote(text)}")
     return text == "enabled"
+
+
+def _quantities(reader: Reader) -> dict[str, str]:
+    read = {
+        key: reader.quantity(old, key, default=default)
+        for key, (old, default) in _SIDECAR_QUANTITIES.items()
+    }
+    return {key: value for key, value in read.items() if value}
 
 
 class _ClassSelector(Model):

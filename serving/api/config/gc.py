@@ -29,13 +29,10 @@ class GcConfig:
             low = Reader(data).integer("min-non-active-revisions", default=20)
         except ValueError as error:
             raise ValueError(f"failed to parse data: {error}") from None
+        created = _limit(data, "retain-since-create-time", 48 * 3600.0, parse=_period)
+        active = _limit(data, "retain-since-last-active-time", 15 * 3600.0, parse=_period)
         high = _limit(data, "max-non-active-revisions", 1000, parse=_count)
-        config = cls(
-            _limit(data, "retain-since-create-time", 48 * 3600.0, parse=_period),
-            _limit(data, "retain-since-last-active-time", 15 * 3600.0, parse=_period),
-            low,
-            high,
-        )
+        config = cls(created, active, low, high)
         if low < 0:
             raise ValueError(f"min-non-active-revisions must be non-negative, was: {low}")
         if high is not None and low > high:

@@ -34,7 +34,8 @@ class LoggingConfig:
     def from_data(cls, data: Mapping[str, str]) -> LoggingConfig:
         """Read the ConfigMap's data; raises ValueError in Knative's words."""
         for key, level in data.items():
-            if key.startswith("loglevel.") and level and level.lower() not in _LEVELS:
+            named = key.startswith("loglevel.") and key != "loglevel."
+            if named and level and level.lower() not in _LEVELS:
                 raise ValueError(f"invalid logging level: {level}")
         names = ("activator", "autoscaler", "controller", "webhook")
         return cls(*(_LEVELS.get(data.get(f"loglevel.{n}", "").lower(), "") for n in names))

@@ -86,8 +86,6 @@ class NetworkConfig:
 
 def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
     protocol = data.get("http-protocol", data.get("httpProtocol", "")).lower()
-    internal = reader.boolean("internal-encryption", default=False)
-    system = data.get("system-internal-tls", "").lower() == "enabled"
     tls = next((data[k] for k in ("external-domain-tls", "auto-tls", "autoTLS") if k in data), "")
     return NetworkConfig(
         ingress_class=reader.text(
@@ -110,13 +108,14 @@ def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
         default_external_scheme=reader.text(
             "defaultExternalScheme", "default-external-scheme", default="http"
         ),
+        system_internal_tls=reader.boolean("internal-encryption", default=False)
+        or data.get("system-internal-tls", "").lower() == "enabled",
         mesh_compatibility_mode=reader.choice(
             "mesh-compatibility-mode", default="auto", of=("enabled", "disabled", "auto")
         ),
         namespace_wildcard_cert_selector=_selector(data),
         external_domain_tls=tls.lower() == "enabled",
         http_protocol=protocol or HTTP_ENABLED,
-        system_internal_tls=system or internal,
         cluster_local_domain_tls=data.get("cluster-local-domain-tls", "").lower() == "enabled",
         gateway=GatewayConfig.from_data(data),
     )
@@ -142,17 +141,25 @@ def _check_domain_template(config: NetworkConfig) -> None:
     host = config.domain_name(
         name="foo", namespace="bar", domain="baz.com", labels={}, annotations={}
     )
-    authority = re.split("[/?#]", host, maxsplit=1)[0]
-    if bad := _NOT_IN_HOSTS.search(authority):
-        raise ValueError(
-            f"parse {quote(f'https://{host}')}: invalid character {quote(bad[0])} in host name"
-        )
+    if problem := _host_problem(re.split("[/?#]", host, maxsplit=1)[0]):
+        raise ValueError(f"parse {quote(f'https://{host}')}: {problem}")
     url = urlsplit(f"https://{host}")
     if not url.hostname:
         raise ValueError("empty hostname")
     request = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
     if request != "/":
         raise ValueError(f"domain template has url path: {request}")
+
+
+def _host_problem(authority: str) -> str:
+    """Say what keeps Go from reading a host; "" when nothing does."""
+    _, colon, port = authority.rpartition(":")
+    if colon and port and not (port.isascii() and port.isdigit()):
+        return f"invalid port {quote(f':{port}')} after host"
+    if "%" in authority:
+        return f"invalid URL escape {quote(authority[authority.index('%') :][:3])}"
+    bad = _NOT_IN_HOSTS.search(authority)
+    return f"invalid character {quote(bad[0])} in host name" if bad else ""
 
 
 def _check_protocols(data: Mapping[str, str]) -> None:
