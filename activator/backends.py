@@ -145,7 +145,8 @@ class Backend:
         before = self.sessions.affinity if self.sessions is not None else None
         affinity = self.spec.affinity
         if affinity != before:
-            self.sessions = None if affinity is None else Sessions(affinity, self.throttler)
+            name = f"{self.spec.namespace}/{self.spec.name}"
+            self.sessions = None if affinity is None else Sessions(affinity, self.throttler, name)
             self.throttler.has_wishes = affinity is not None
             self._context.rerouted()
 

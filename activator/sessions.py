@@ -1,7 +1,8 @@
 """Sticky sessions: what belongs together goes to one pod, while that can take it. Pure.
 
 One ``Sessions`` for each target that asks for it; others have none, and pay nothing. By a cookie,
-the first response names its pod in one, and the session stays there until the pod is gone. By a
+the first response names its pod and its target in one, and the session stays with both: with the
+target also when the pod is gone, while a split gives that anything. By a
 header, equal values go to the same pod, by rendezvous hashing: when pods come or go only sessions
 move that have to. Affinity is a wish: a pod that is full or not ready is passed over, so limits
 hold, nobody waits beside free capacity, and the order of arrival is kept. A session whose pod is
@@ -45,13 +46,16 @@ class Sessions:
         "_cookie",
         "_header",
         "_ready",
+        "_target",
         "_throttler",
         "affinity",
         "counts",
     )
 
-    def __init__(self, affinity: Affinity, throttler: Throttler[Any]) -> None:
+    def __init__(self, affinity: Affinity, throttler: Throttler[Any], target: str) -> None:
+        """``target`` is its name among all there are."""
         self.affinity = affinity
+        self._target = blake2b(target.encode(), digest_size=6).hexdigest().encode()
         self._cookie = affinity.cookie.encode("ascii")
         self._header = affinity.header.encode("ascii")
         self._throttler = throttler
@@ -70,11 +74,13 @@ class Sessions:
         return _HeaderSession(self, value) if value else None
 
     def has(self, head: RequestHead) -> bool:
-        """Whether a request's cookie names a ready pod of this target."""
+        """Whether a request's cookie names this target, or a ready pod of it."""
         if not self._cookie:
             return False
         token = cookie_value(head.fields, self._cookie)
-        return token is not None and self.named(token) is not None
+        if token is None:
+            return False
+        return token.partition(b".")[2] == self._target or self.named(token) is not None
 
     def roll(self, head: RequestHead) -> float | None:
         """In place of a random number in [0, 1), one that is the same for equal headers."""
@@ -86,7 +92,7 @@ class Sessions:
     def named(self, token: bytes) -> Pod | None:
         """The ready pod that a cookie names."""
         self._look()
-        return self._by_token.get(token)
+        return self._by_token.get(token.partition(b".")[0])
 
     def drawn(self, value: bytes) -> Pod | None:
         """The ready pod that a header's value is drawn to."""
@@ -103,7 +109,12 @@ class Sessions:
     def set_cookie(self, pod: Pod, *, is_secure: bool) -> bytes:
         """The field that names a pod: for this host, out of reach of scripts and other sites."""
         secure = b"; Secure" if is_secure else b""
-        return b"%b=%b; Path=/; HttpOnly; SameSite=Lax%b" % (self._cookie, token_of(pod), secure)
+        return b"%b=%b.%b; Path=/; HttpOnly; SameSite=Lax%b" % (
+            self._cookie,
+            token_of(pod),
+            self._target,
+            secure,
+        )
 
     def _look(self) -> None:
         ready = self._throttler.ready
@@ -128,7 +139,7 @@ class _CookieSession:
 
     def answer(self, pod: Pod, head: ResponseHead) -> None:
         counts = self._sessions.counts
-        if self._token == token_of(pod):
+        if self._token is not None and self._token.partition(b".")[0] == token_of(pod):
             counts["kept"] += 1
         elif self.near() is not None:
             # Its pod was full, and it goes back there.

@@ -125,6 +125,32 @@ async def test_a_session_stays_with_its_revision(lab: Any, affinity: str) -> Non
         assert (await lab.get("split.test", "/", f"x-user: {user}")).body == b"green"
 
 
+async def test_a_session_stays_with_its_revision_when_its_pod_is_another(lab: Any) -> None:
+    affinity = parse_affinity("cookie")
+    for name in ("blue", "green"):
+        lab.revision(name, await an_app(lab, name), affinity=affinity)
+    lab.ingress("split", lab.rule("split.test", {"blue": 99, "green": 1}))
+    while (first := await lab.get("split.test", "/")).body != b"green":
+        pass
+    lab.revision("green", await an_app(lab, "green, again"), affinity=affinity)
+    for _ in range(20):
+        answer = await lab.get("split.test", "/", f"Cookie: {cookie_of(first)}")
+        assert answer.body == b"green, again"
+
+
+async def test_headers_move_with_a_growing_share_and_never_back(lab: Any) -> None:
+    for name in ("blue", "green"):
+        lab.revision(name, await an_app(lab, name), affinity=parse_affinity("header:x-user"))
+    moved: set[int] = set()
+    for share in (10, 40, 70, 100):
+        lab.ingress("split", lab.rule("split.test", {"blue": 100 - share, "green": share}))
+        bodies = [(await lab.get("split.test", "/", f"x-user: {user}")).body for user in range(30)]
+        green = {user for user, body in enumerate(bodies) if body == b"green"}
+        assert moved <= green
+        moved = green
+    assert len(moved) == 30
+
+
 async def test_a_cookie_that_came_over_tls_says_so(lab: Any) -> None:
     await some_pods(lab, 1, "cookie")
     response = await lab.get(HOST, "/", "X-Forwarded-Proto: https")

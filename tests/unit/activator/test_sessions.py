@@ -25,7 +25,7 @@ class World:
         self.throttler: Throttler[str] = Throttler(random.Random(3).random)
         self.throttler.configure(concurrency, 100)
         self.throttler.has_wishes = True
-        self.sessions = Sessions(affinity, self.throttler)
+        self.sessions = Sessions(affinity, self.throttler, "ns/shop")
         self.list_pods(*range(pods))
 
     def list_pods(self, *numbers: int, unready: tuple[int, ...] = ()) -> None:
@@ -58,11 +58,22 @@ class World:
 def test_a_new_session_gets_a_cookie_and_stays_with_its_pod() -> None:
     world = World(COOKIE, 5)
     pod, cookie = world.ask()
-    token = token_of(pod).decode()
+    token = cookie.partition(";")[0].partition("=")[2]
+    assert token.startswith(token_of(pod).decode() + ".")
     assert cookie == f"hearth-session={token}; Path=/; HttpOnly; SameSite=Lax"
     for _ in range(50):
         assert world.ask(f"other=1; hearth-session={token}") == (pod, "")
     assert world.sessions.counts == {"begun": 1, "kept": 50, "moved": 0, "elsewhere": 0}
+
+
+def test_a_cookie_names_its_target_also_when_its_pod_is_gone() -> None:
+    world = World(COOKIE, 1)
+    _, cookie = world.ask()
+    head = RequestHead.of(b"GET", b"/", b"a.test")
+    head.fields = [(b"Cookie", cookie.partition(";")[0].encode())]
+    world.list_pods()
+    assert world.sessions.has(head)
+    assert not Sessions(COOKIE, world.throttler, "ns/other").has(head)
 
 
 def test_over_tls_the_cookie_stays_there() -> None:
@@ -78,7 +89,7 @@ def test_a_session_moves_when_its_pod_is_gone_or_not_ready() -> None:
         world.list_pods(*others, unready=(number,) if leave == "unready" else ())
         moved, renewed = world.ask(cookie.partition(";")[0])
         assert moved is not pod and moved.ready
-        assert renewed.startswith(f"hearth-session={token_of(moved).decode()};")
+        assert renewed.startswith(f"hearth-session={token_of(moved).decode()}.")
         assert world.sessions.counts["moved"] == 1
 
 
