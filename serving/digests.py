@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Key, Object, key, namespace, uid
@@ -25,6 +26,7 @@ from hearth.oci.errors import ManifestUnknown, OciError, Unauthorized
 from hearth.oci.helpers import machine_logins
 from hearth.oci.references import Reference
 from hearth.timeouts import time_limit
+from serving.api import keys
 from serving.api.settings import Settings
 from serving.kinds.revision.digests import (
     UNASKED,
@@ -70,7 +72,7 @@ class DigestLookups:
         self._spawn = spawn
         self._told = told
         self._known: dict[Key, tuple[str, Digests]] = {}
-        """By revision: its uid, and what is known."""
+        """By revision: which question this answers, and what is known."""
         self._http: httpx.AsyncClient | None = None
 
     def of(self, revision: Object) -> Digests:
@@ -85,8 +87,8 @@ class DigestLookups:
         if len(told) == len(asked):
             return Digests(told)
         known = self._known.get(key(revision))
-        if known is None or known[0] != uid(revision):
-            known = self._known[key(revision)] = (uid(revision), Digests(is_pending=True))
+        if known is None or known[0] != _asked_as(revision):
+            known = self._known[key(revision)] = (_asked_as(revision), Digests(is_pending=True))
             self._spawn("digests", self._look_up(revision, asked, told))
         return known[1]
 
@@ -111,7 +113,9 @@ class DigestLookups:
                 await asyncio.sleep(TOLD_SECONDS)
                 self._known.pop(key(revision), None)
                 return
-            self._known[key(revision)] = (uid(revision), digests)
+            if self._known.get(key(revision), ("",))[0] != _asked_as(revision):
+                return  # somebody else asks by now
+            self._known[key(revision)] = (_asked_as(revision), digests)
             self._told(key(revision))
             if not digests.problem:
                 return
@@ -176,6 +180,11 @@ class DigestLookups:
             return await self._client.get(resource, name or "default", space)
         except ApiError:
             return {}
+
+
+def _asked_as(revision: Object) -> str:
+    """Tell one question from another: of a revision of the same name, or asked once more."""
+    return f"{uid(revision)} {meta.annotations(revision).get(keys.RETRY, '')}"
 
 
 def _given(revision: Object, container: str) -> str:

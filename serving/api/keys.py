@@ -99,6 +99,11 @@ SIDECAR_RESOURCES = tuple(
 )
 FULL_DUPLEX = f"{FEATURES_GROUP}/http-full-duplex"
 POD_INFO = f"{FEATURES_GROUP}/queueproxy-podinfo"
+RETRY = f"{OWN_SERVING_GROUP}/retry"
+"""On a Revision: with each new value it is tried anew. In its PodAutoscaler's status: the last.
+
+Also in the template of its pods, so those that are there are made anew.
+"""
 SESSION_AFFINITY = f"{OWN_SERVING_GROUP}/session-affinity"
 """Hearth's own: see ``serving.api.affinity``."""
 ROLLOUT_SURGE = f"{OWN_SERVING_GROUP}/rollout-surge"

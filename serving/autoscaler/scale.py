@@ -23,6 +23,10 @@ INITIAL_HOLD_SECONDS = 6.0
 """How long the initial scale stays once it was reached: traffic only comes after that, and what it
 asks for is seen no sooner. Knative gets there by waiting for its first metrics."""
 
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 60.0, 3600.0
+"""When what never came up is tried again: after as long as it has existed, within these bounds.
+What was in its way may be gone, and no request comes for a revision that no route leads to yet."""
+
 NO_TRAFFIC = ("NoTraffic", "The target is not receiving traffic.")
 QUEUED = ("Queued", "Requests to the target are being buffered as resources are provisioned.")
 TIMED_OUT = ("TimedOut", "The target could not be activated.")
@@ -62,6 +66,10 @@ class Phase:
     """When it came there (the condition's last transition)."""
     initialized_at: float | None
     """When the initial scale was reached; None before."""
+    gave_up_at_age: float | None = None
+    """Seconds of its life after which an activation was given up; None where none was last."""
+    is_retried: bool = False
+    """Whether somebody asks that it be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,12 @@ def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
 
 
 def _settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
+    if phase.gave_up_at_age is not None and desired <= 0:
+        left = _retry_after(phase, phase.gave_up_at_age, bounds=bounds, now=now)
+        if left is not None and left <= 0:
+            most = bounds.max_scale or bounds.initial
+            return Scale(max(1, bounds.min_scale, min(bounds.initial, most)), apply=True)
+        return Scale(desired, apply=False, look_again_after=left)
     # A floor that comes while it sleeps wakes it; where there are pods, what they do tells more.
     is_woken = phase.active is Active.FALSE and bounds.min_scale > 0
     if desired < 0 and phase.active is not Active.UNKNOWN and not is_woken:
@@ -113,6 +127,15 @@ def _settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
     if not bounds.scale_to_zero:
         return Scale(1, apply=True)
     return _to_zero(phase, bounds=bounds, now=now)
+
+
+def _retry_after(phase: Phase, age: float, *, bounds: Bounds, now: float) -> float | None:
+    """Return the seconds after which what was given up is tried again; None: a request decides."""
+    if phase.is_retried:
+        return 0.0
+    if phase.initialized_at is not None or not bounds.reachable:
+        return None
+    return phase.since + min(max(age, FIRST_RETRY_SECONDS), LAST_RETRY_SECONDS) - now
 
 
 def _initial_hold(phase: Phase, *, bounds: Bounds, now: float) -> float | None:

@@ -36,6 +36,7 @@ from serving.api.validation.autoscaling import (
 )
 from serving.api.validation.hearth import (
     validate_domain_annotations,
+    validate_revision_annotations,
     validate_rollout_annotations,
     validate_service_annotations,
 )
@@ -184,6 +185,7 @@ def _validate_revision(change: Change[RevisionSpec, Settings]) -> Errors:
     if old is not None and (changed := validate_immutable(old.spec, new.spec)):
         return changed
     about = validate_annotations(new.annotations, change.settings.autoscaler)
+    about += validate_revision_annotations(new.annotations)
     labels = label_names_owner(new.metadata, keys.CONFIGURATION, "Configuration")
     errors = validate_name(new.metadata) + fe.via(about, "annotations") + fe.via(labels, "labels")
     errors = fe.via(errors, "metadata")

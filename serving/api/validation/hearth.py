@@ -12,6 +12,8 @@ from serving.api.asyncrequests import parse_async
 from serving.api.domainpaths import parse_paths
 from serving.api.rollouts import parse_rollback, parse_surge
 
+_LONGEST_RETRY = 63
+
 
 def validate_service_annotations(annotations: Mapping[str, str]) -> Errors:
     """Check what a Service asks for beyond Knative, but for its scale."""
@@ -32,6 +34,16 @@ def validate_rollout_annotations(annotations: Mapping[str, str]) -> Errors:
     return _readable(annotations, keys.ROLLOUT_SURGE, parse_surge) + _readable(
         annotations, keys.ROLLBACK, parse_rollback
     )
+
+
+def validate_revision_annotations(annotations: Mapping[str, str]) -> Errors:
+    """Check what is asked of a revision that is there."""
+    return _readable(annotations, keys.RETRY, _any_text)
+
+
+def _any_text(text: str) -> None:
+    if not 0 < len(text) <= _LONGEST_RETRY:
+        raise ValueError(f"expected any text of 1 to {_LONGEST_RETRY} characters, such as the time")
 
 
 def _readable(annotations: Mapping[str, str], key: str, read: Callable[[str], object]) -> Errors:

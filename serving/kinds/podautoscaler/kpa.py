@@ -18,10 +18,11 @@ from hearth.kube.meta import Object, is_controlled_by, is_deleting, name, namesp
 from hearth.kube.plan import Action, Create, Patch, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS, SERVICES
 from hearth.kube.views import Workload
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.serverless import MODE_SERVE
 from serving.api.settings import Settings
 from serving.autoscaler.scale import (
+    TIMED_OUT,
     UNKNOWN,
     Active,
     Bounds,
@@ -86,7 +87,9 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     if not serve(observed, podautoscaler, draft=draft, actions=actions, mode=mode):
         return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=10.0)
     text = activators_text(podautoscaler, mode, observed.ready_pods, settings.autoscaler)
-    draft.put("annotations", None if text is None else {keys.ACTIVATORS: text})
+    retry = meta.annotations(podautoscaler).get(keys.RETRY)
+    told = {keys.ACTIVATORS: text, keys.RETRY: retry}
+    draft.put("annotations", {name: each for name, each in told.items() if each} or None)
     patch = scale_patch(observed, scale)
     costs = _costs(observed, scale) if patch is not None else ()
     _tell(draft, observed, bounds=bounds, scale=scale)
@@ -185,11 +188,22 @@ def phase_of(podautoscaler: Object, now: float) -> Phase:
     since = conditions.transition_time(keys.ACTIVE) or meta.creation_timestamp(podautoscaler)
     reached = conditions.transition_time(keys.SCALE_TARGET_INITIALIZED)
     is_initialized = conditions.is_true(keys.SCALE_TARGET_INITIALIZED)
+    at, created = parse_rfc3339(since) if since else now, meta.creation_timestamp(podautoscaler)
+    gave_up = conditions.reason(keys.ACTIVE) == TIMED_OUT[0]
     return Phase(
         active=Active(conditions.status(keys.ACTIVE)),
-        since=parse_rfc3339(since) if since else now,
+        since=at,
         initialized_at=(parse_rfc3339(reached) if reached else now) if is_initialized else None,
+        gave_up_at_age=at - (parse_rfc3339(created) if created else at) if gave_up else None,
+        is_retried=meta.annotations(podautoscaler).get(keys.RETRY) != _retried(podautoscaler),
     )
+
+
+def _retried(podautoscaler: Object) -> str | None:
+    """Return the retry that was asked for last and has begun."""
+    told = views.PodAutoscaler(podautoscaler).status.get("annotations") or {}
+    value: str | None = told.get(keys.RETRY)
+    return value
 
 
 def _tell(draft: Draft, observed: Observed, *, bounds: Bounds, scale: Scale) -> None:

@@ -165,6 +165,13 @@ async def _crashes(cluster: Cluster, space: str) -> None:
     await cluster.configuration(space, container={"command": command, "envFrom": source})
 
 
+async def _retried(cluster: Cluster, space: str) -> None:
+    """Its pods wait longer from crash to crash; somebody asks for new ones."""
+    await cluster.make(kinds.CONFIGMAPS, "late", space, data={"GOOD": "1"})
+    again = {"metadata": {"annotations": {"serving.hearth.dev/retry": "once more"}}}
+    await cluster.client.patch(knative.REVISIONS, "app-00001", space, again)
+
+
 def _routed(**target: Any) -> Act:
     async def breaks(cluster: Cluster, space: str) -> None:
         traffic = [{**target, "percent": 100}]
@@ -269,7 +276,7 @@ CASES = (
         "crash",
         _crashes,
         (*REVISION, HEALTHY, "ExitCode3"),
-        _made(kinds.CONFIGMAPS, data={"GOOD": "1"}),
+        _retried,
     ),
     Case(
         "target",

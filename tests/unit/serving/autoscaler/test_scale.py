@@ -166,3 +166,33 @@ def test_active_condition(
     want: int, ready: int, least: int, was: Active, expected: tuple[Active, str, str] | None
 ) -> None:
     assert active_condition(want, ready, min_ready=least, was=was) == expected
+
+
+def given_up(*, ago: float, age: float = 40.0, **more: Any) -> Phase:
+    return Phase(Active.FALSE, NOW - ago, None, gave_up_at_age=age, **more)
+
+
+@pytest.mark.parametrize(
+    ("age", "after"), [(40.0, 60.0), (630.0, 630.0), (100_000.0, 3600.0)], ids=str
+)
+def test_what_never_came_up_is_tried_again_ever_less_often(age: float, after: float) -> None:
+    waits = settled(-1, given_up(ago=after - 5, age=age))
+    assert waits == Scale(-1, False, look_again_after=5.0)
+    assert settled(-1, given_up(ago=after, age=age), Bounds(initial=3)) == Scale(3, True)
+    assert settled(0, given_up(ago=after, age=age), Bounds(initial=3, max_scale=2)) == Scale(
+        2, True
+    )
+
+
+def test_it_is_tried_again_at_once_when_somebody_asks() -> None:
+    assert settled(-1, given_up(ago=0, is_retried=True)) == Scale(1, True)
+
+
+def test_what_has_served_before_waits_for_a_request() -> None:
+    was_up = replace(given_up(ago=9999), initialized_at=NOW - 99999)
+    assert settled(-1, was_up) == Scale(-1, False)
+    assert settled(1, was_up) == Scale(1, True)
+
+
+def test_what_no_route_leads_to_any_more_is_left_alone() -> None:
+    assert settled(-1, given_up(ago=9999), Bounds(reachable=False)) == Scale(-1, False)

@@ -448,3 +448,13 @@ def test_a_surge_is_read_when_it_is_applied() -> None:
         f"validation failed: invalid value: some: metadata.annotations.[{key}]\n"
         "expected a number of pods from 1 on, or 1% to 100%"
     )
+
+
+def test_a_retry_is_any_text_that_is_not_too_long() -> None:
+    key = "serving.hearth.dev/retry"
+    assert message(an_object("Revision", POD, annotations={key: "2026-11-30T08:00"})) == ""
+    for text in ("", "x" * 64):
+        assert message(an_object("Revision", POD, annotations={key: text})) == (
+            f"validation failed: invalid value: {text}: metadata.annotations.[{key}]\n"
+            "expected any text of 1 to 63 characters, such as the time"
+        )

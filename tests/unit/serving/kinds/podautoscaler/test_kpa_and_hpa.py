@@ -19,6 +19,8 @@ from serving.kinds.podautoscaler import hpa
 from serving.kinds.podautoscaler import kpa as podautoscaler
 
 NAME, DEPLOYMENT = "rev", "rev-deployment"
+CREATED = "2026-11-20T16:40:00Z"
+"""The stage's beginning."""
 
 
 def a_podautoscaler(**annotations: str) -> Object:
@@ -311,3 +313,34 @@ def test_hpa_bounds_and_status(hpa_world: Any) -> None:
     status = hpa_world.the(PODAUTOSCALERS, NAME)["status"]
     assert (status["desiredScale"], status["actualScale"]) == (3, 2)
     assert hpa_world.conditions(PODAUTOSCALERS, NAME)["Ready"] == ("True", "")
+
+
+def test_a_revision_that_never_came_up_is_tried_again(world: Any) -> None:
+    world.edit(PODAUTOSCALERS, NAME, lambda o: o["metadata"].update(creationTimestamp=CREATED))
+    world.settle(world.reconcile)
+    world.now += 700
+    world.settle(world.reconcile)
+    assert replicas(world) == 0
+    assert world.conditions(PODAUTOSCALERS, NAME)["Active"] == ("False", "TimedOut")
+    assert world.reconcile().requeue_after == pytest.approx(700, abs=10)
+    world.now += 710
+    world.apply(world.reconcile())
+    assert replicas(world) == 1
+    assert world.conditions(PODAUTOSCALERS, NAME)["Active"] == ("Unknown", "Queued")
+
+
+def test_a_retry_that_is_asked_for_begins_at_once_and_once(world: Any) -> None:
+    world.settle(world.reconcile)
+    world.now += 700
+    world.settle(world.reconcile)
+    assert replicas(world) == 0
+    world.edit(
+        PODAUTOSCALERS, NAME, lambda o: o["metadata"]["annotations"].update({keys.RETRY: "1"})
+    )
+    world.settle(world.reconcile)
+    assert replicas(world) == 1
+    status = world.the(PODAUTOSCALERS, NAME)["status"]
+    assert status["annotations"] == {keys.RETRY: "1"}
+    world.now += 700
+    world.settle(world.reconcile)
+    assert replicas(world) == 0, "the same value is no new request"
