@@ -7,17 +7,18 @@ Components know nothing of signals or of each other: they are cancelled, after r
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import uvloop
 
+from hearth.lulls import Lull, give_back_memory, look
 from hearth.observability.health import DRAINING, Health, serve_health
 from hearth.observability.logs import configure_logging
 from hearth.observability.metrics import release_metrics, serve_metrics
@@ -26,7 +27,8 @@ Ready = Callable[[], None]
 Main = Callable[[Ready], Awaitable[None]]
 
 SETTLED_AFTER = 5.0
-"""Seconds after readiness in which a component has done what only a start needs."""
+"""Seconds after readiness in which a component has done what only a start needs; from then on it
+looks so often whether it has become quiet."""
 READY, LEAVING, GONE = "ready", "leaving", "gone"
 """Words of a component to its supervisor: it serves; it takes nothing new; it may be replaced,
 though it still finishes what it has."""
@@ -105,7 +107,7 @@ async def _supervised(main: Main, config: ProcessConfig) -> int:
         gc.freeze()  # what start-up made lives on: the collector need not look at it again
         say(READY)
         health.started()
-        loop.call_later(SETTLED_AFTER, _give_back_memory)
+        loop.call_later(SETTLED_AFTER, _settled, loop)
 
     def end() -> None:
         health.state = DRAINING
@@ -143,11 +145,15 @@ async def let_go() -> None:
     say(GONE)
 
 
-def _give_back_memory() -> None:
-    """Hands what a start took and let go of to the system; glibc would keep it for later blocks."""
-    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if malloc_trim is not None:  # musl has none, and keeps less
-        malloc_trim(0)
+def _settled(loop: asyncio.AbstractEventLoop) -> None:
+    """Gives back what the start took, and after each time of much work what that took."""
+    give_back_memory()
+    _watch_for_lulls(loop, Lull(time.process_time()))
+
+
+def _watch_for_lulls(loop: asyncio.AbstractEventLoop, lull: Lull) -> None:
+    look(lull, time.process_time(), SETTLED_AFTER)
+    loop.call_later(SETTLED_AFTER, _watch_for_lulls, loop, lull)
 
 
 def _raise_file_limit() -> None:

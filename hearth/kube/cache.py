@@ -3,6 +3,9 @@
 What client-go calls an informer. Readers get shared objects that they must not change. Callbacks
 run on the loop right after the store changed and must be quick: they put keys on a queue.
 
+What nobody has read for some seconds is folded: JSON, a sixth of the size of the object, which the
+next reader has parsed again (``hearth.lulls`` asks for it).
+
 Nothing one object brings with it ends a cache. An object that cannot be read is skipped, one that
 an index function fails on is left out of that index, and a callback that failed is called again
 with back-off, with the object as it knew it last and as it is by then.
@@ -15,6 +18,8 @@ import logging
 import random
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+
+import orjson
 
 from hearth.kube.client import KubeClient, WatchEvent
 from hearth.kube.controllerspec import IndexFunction, Source
@@ -33,6 +38,7 @@ from hearth.kube.meta import (
 from hearth.kube.queue import backoff
 from hearth.kube.resources import Resource
 from hearth.kube.selectors import EVERYTHING, parse_label_selector
+from hearth.lulls import on_look
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +89,11 @@ class WatchCache:
         """Why the last watch ended, None while one is open or ended in order."""
         self._client = client
         self._selector = parse_label_selector(label_selector) if label_selector else EVERYTHING
-        self._objects: dict[Key, Object] = {}
-        self._indexes: dict[Hashable, tuple[IndexFunction, dict[str, dict[Key, Object]]]] = {}
+        self._held: dict[Key, Object | bytes] = {}
+        self._unfolded: set[Key] = set()
+        self._touched: set[Key] = set()
+        self._foretold: list[Key] = []
+        self._indexes: dict[Hashable, tuple[IndexFunction, dict[str, dict[Key, None]]]] = {}
         self._subscribers: list[_Subscriber] = []
         self._version = ""
         self._synced = asyncio.Event()
@@ -93,20 +102,45 @@ class WatchCache:
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return the object of that name; ``namespace`` is "" for cluster-scoped ones."""
-        return self._objects.get((namespace, name))
+        return self._get((namespace, name))
 
     def list(self, namespace: str | None = None) -> Sequence[Object]:
         """Return all objects, or those of one namespace."""
-        if namespace is None:
-            return list(self._objects.values())
-        return [obj for (each, _), obj in self._objects.items() if each == namespace]
+        items = [item for item in self._held if namespace is None or item[0] == namespace]
+        return [obj for item in items if (obj := self._get(item)) is not None]
 
     def by_index(self, index: Hashable, value: str) -> Sequence[Object]:
         """Return the objects for which the index's function gives this value."""
-        return list(self._indexes[index][1].get(value, {}).values())
+        items = self._indexes[index][1].get(value, ())
+        return [obj for item in items if (obj := self._get(item)) is not None]
 
     def __len__(self) -> int:
-        return len(self._objects)
+        return len(self._held)
+
+    def _get(self, item: Key) -> Object | None:
+        held = self._held.get(item)
+        if isinstance(held, bytes):
+            unfolded: Object = orjson.loads(held)
+            self._hold(item, unfolded)
+            return unfolded
+        if held is not None:
+            self._touched.add(item)
+        return held
+
+    def _hold(self, item: Key, obj: Object) -> None:
+        self._held[item] = obj
+        if self._keep is None:  # else it was made small already, and is not necessarily JSON
+            self._unfolded.add(item)
+            self._touched.add(item)
+
+    def fold(self) -> None:
+        """Fold what nobody has touched since the last time; readers notice nothing of it."""
+        for item in self._unfolded - self._touched - set(self._foretold):
+            self._unfolded.remove(item)
+            if (held := self._held.get(item)) is not None:
+                # A copy, because what orjson returns keeps the buffer it was written to.
+                self._held[item] = bytes(memoryview(orjson.dumps(held)))
+        self._touched.clear()
 
     @property
     def resource(self) -> Resource:
@@ -126,11 +160,11 @@ class WatchCache:
 
     def add_index(self, name: Hashable, function: IndexFunction) -> None:
         """Make ``by_index(name, value)`` answer the objects for which function gives value."""
-        entries: dict[str, dict[Key, Object]] = {}
+        entries: dict[str, dict[Key, None]] = {}
         self._indexes[name] = function, entries
-        for obj in self._objects.values():
-            for value in _values(function, obj):
-                entries.setdefault(value, {})[key(obj)] = obj
+        for item in list(self._held):
+            for value in _values(function, self._get(item)):
+                entries.setdefault(value, {})[item] = None
 
     def has_index(self, name: Hashable) -> bool:
         """Whether the index is there already."""
@@ -138,10 +172,10 @@ class WatchCache:
 
     def on_change(self, callback: Change) -> None:
         """Call back for every change from now on, and now for what is there already."""
-        subscriber = _Subscriber(callback, self._objects.get)
+        subscriber = _Subscriber(callback, self._get)
         self._subscribers.append(subscriber)
-        for item, obj in list(self._objects.items()):
-            subscriber.tell(item, None, obj)
+        for item in list(self._held):
+            subscriber.tell(item, None, self._get(item))
 
     def put(self, obj: Object) -> None:
         """Take over the answer to a write of our own, so that the writer sees it at once.
@@ -152,7 +186,7 @@ class WatchCache:
         version = version_number(obj)
         if not self._selects(obj) or not self.is_synced or version <= int(self._version or 0):
             return
-        known = self._objects.get(key(obj))
+        known = self._get(key(obj))
         if known is None or version_number(known) < version:
             self._store(key(obj), obj)
 
@@ -163,18 +197,21 @@ class WatchCache:
         Nothing is shown where the write cannot succeed, because the object has been changed.
         """
         item = key(obj)
-        known = self._objects.get(item)
+        known = self._get(item)
         if known is None or resource_version(known) != resource_version(obj):
             yield
             return
         expected = {**obj}
         self._store(item, expected)
+        self._foretold.append(item)
         try:
             yield
         except BaseException:
-            if self._objects.get(item) is expected:
+            if self._held.get(item) is expected:
                 self._store(item, known)
             raise
+        finally:
+            self._foretold.remove(item)
 
     def _selects(self, obj: Object) -> bool:
         """Whether the watch would bring the object; by fields that is not known."""
@@ -189,12 +226,14 @@ class WatchCache:
     async def run(self) -> None:
         """List, then watch; resume after a broken stream, list anew after 410."""
         loop, pauses = asyncio.get_running_loop(), Pauses()
+        end_folding = on_look(self.fold)
         try:
             while True:
                 started = loop.time()
                 await self._list_and_watch()
                 await asyncio.sleep(pauses.after(loop.time() - started))
         finally:
+            end_folding()
             for subscriber in self._subscribers:
                 subscriber.close()
 
@@ -241,10 +280,10 @@ class WatchCache:
             limit=PAGE_SIZE,
         )
         fresh = {key(item): item for item in items}
-        for gone in self._objects.keys() - fresh.keys():
+        for gone in self._held.keys() - fresh.keys():
             self._store(gone, None)
         for item, obj in fresh.items():
-            known = self._objects.get(item)
+            known = self._get(item)
             if known is None or resource_version(known) != resource_version(obj):
                 self._store(item, obj)
         self._version = version
@@ -257,7 +296,7 @@ class WatchCache:
         if event.type == "DELETED":
             self._store(key(event.object), None)
         elif event.type != "BOOKMARK":
-            known = self._objects.get(key(event.object))
+            known = self._get(key(event.object))
             if known is None or version_number(known) < number:
                 self._store(key(event.object), event.object)
 
@@ -266,10 +305,10 @@ class WatchCache:
             # Half of an object, and nobody here reads it. An update without it keeps the server's.
             metadata(new).pop("managedFields", None)
             new = new if self._keep is None else self._keep(new)
-        old = self._objects.pop(item, None) if new is None else self._objects.get(item)
+        old = self._get(item)
         if new is not None:
-            self._objects[item] = new
-        elif old is None:
+            self._hold(item, new)
+        elif self._held.pop(item, None) is None:
             return
         self._reindex(item, old, new)
         if _says_the_same(old, new):
@@ -286,7 +325,7 @@ class WatchCache:
                     if not bucket:
                         del entries[value]
             for value in _values(function, new):
-                entries.setdefault(value, {})[item] = new  # type: ignore[assignment]
+                entries.setdefault(value, {})[item] = None
 
 
 class _Subscriber:

@@ -252,6 +252,76 @@ async def test_a_write_that_cannot_succeed_shows_nothing() -> None:
             assert [obj["status"] for obj in cache.list()] == ["theirs"]
 
 
+# -- folding -----------------------------------------------------------------------------------
+
+
+def fold(cache: WatchCache) -> None:
+    """What was touched a moment ago is let be the first time."""
+    cache.fold()
+    cache.fold()
+
+
+async def test_what_is_in_use_is_not_folded() -> None:
+    client = FakeClient()
+    cache = WatchCache(client, CONFIGMAPS)
+    client.put(CONFIGMAPS, an_object("a", data="1"))
+    client.put(CONFIGMAPS, an_object("b", data="1"))
+    async with running(cache):
+        first = cache.get("ns", "a")
+        for _ in range(3):
+            cache.fold()
+            assert cache.get("ns", "a") is first
+        assert [type(cache._held["ns", each]) for each in "ab"] == [dict, bytes]
+
+
+async def test_what_is_folded_reads_as_before() -> None:
+    client, calls = FakeClient(), list[tuple[object, object]]()
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.add_index("size", lambda obj: [obj["data"]])
+    cache.on_change(lambda old, new: calls.append((old and old["data"], new and new["data"])))
+    client.put(CONFIGMAPS, an_object("a", data="1"))
+    client.put(CONFIGMAPS, an_object("b", data="1"))
+    async with running(cache):
+        seen = cache.list()
+        for _ in range(2):
+            fold(cache)
+            assert cache.list() == cache.list("ns") == cache.by_index("size", "1") == seen
+            fold(cache)
+            assert cache.get("ns", "a") == seen[0]
+            assert cache.get("ns", "a") is cache.list()[0], "who reads it twice has one object"
+        fold(cache)
+        cache.add_index("late", lambda obj: [name(obj)])
+        client.put(CONFIGMAPS, an_object("a", data="2"))
+        client.remove(CONFIGMAPS, "ns", "b")
+        await until(lambda: len(calls) == 4)
+        assert len(cache) == 1
+        assert not cache.by_index("late", "b")
+    assert calls == [(None, "1"), (None, "1"), ("1", "2"), ("1", None)]
+
+
+async def test_what_is_foretold_is_folded_when_it_is_so() -> None:
+    client = FakeClient()
+    cache = WatchCache(client, CONFIGMAPS)
+    client.put(CONFIGMAPS, an_object("a", data=1))
+    async with running(cache):
+        known = cache.get("ns", "a")
+        assert known is not None
+        with pytest.raises(ValueError, match="failed"), cache.expecting({**known, "data": 2}):
+            fold(cache)
+            raise ValueError("failed")
+        assert cache.get("ns", "a") == known
+
+
+def test_what_was_made_small_is_left_alone() -> None:
+    cache = WatchCache(FakeClient(), CONFIGMAPS, keep=lambda obj: obj)
+    cache._store(("ns", "a"), an_object("a", data={1, 2}))
+    fold(cache)
+    assert cache.list()[0]["data"] == {1, 2}
+
+
+# -- pauses ------------------------------------------------------------------------------------
+
+
 def test_watches_that_end_at_once_are_begun_ever_more_slowly() -> None:
     pauses = Pauses()
     taken = [pauses.after(0.0) for _ in range(12)]
