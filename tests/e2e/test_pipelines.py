@@ -84,7 +84,7 @@ def test_the_sample_builds_what_was_pushed(
 
 
 def test_a_folder_with_modules_and_packages_of_its_own(hearth: Hearth, tmp_path: Path) -> None:
-    """Its environment is made once; what is said of two scripts, and of a package there is not."""
+    """Its environment is made once."""
     folder = tmp_path / "own_packages"
     folder.mkdir()
     (folder / "requirements.txt").write_text("six\n")
@@ -99,14 +99,6 @@ def test_a_folder_with_modules_and_packages_of_its_own(hearth: Hearth, tmp_path:
     again = hearth.run(*command).stdout
     assert "its packages are installed already" in again
     assert "Pipeline own-packages unchanged" in again
-    (folder / "other.py").write_text(script)
-    (folder / "pipeline.py").rename(folder / "build.py")
-    two = hearth.run("pipeline", "apply", str(folder), check=False).stderr
-    assert "more than one script: build.py, other.py; call the one that is meant" in two
-    (folder / "other.py").unlink()
-    (folder / "requirements.txt").write_text("./missing.whl\n")
-    lacking = hearth.run("pipeline", "apply", str(folder), check=False)
-    assert lacking.returncode == 1 and "missing.whl" in lacking.stderr
 
 
 def test_what_jobs_keep_is_fetched(hearth: Hearth, tmp_path: Path) -> None:
