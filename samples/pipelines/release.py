@@ -13,7 +13,7 @@ import sys
 import zipapp
 from typing import Any
 
-from hearth.pipelines import job, on, parallel, workspace
+from hearth.pipelines import artifacts, job, on, parallel, workspace
 
 
 def fetch(url: str, commit: str) -> str:
@@ -40,9 +40,8 @@ def test() -> str:
 
 
 def build(name: str) -> dict[str, str | int]:
-    """Make one file of it, which stays in the workspace as long as the run is kept."""
-    made = workspace() / "artifacts" / f"{name}.pyz"
-    made.parent.mkdir(exist_ok=True)
+    """Make one file of it, which is kept: `hearth run artifacts RUN --to .` fetches it."""
+    made = artifacts() / f"{name}.pyz"
     zipapp.create_archive(workspace() / "source", made, interpreter="/usr/bin/env python3")
     content = made.read_bytes()
     return {"file": made.name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -56,5 +55,5 @@ def push(event: Any) -> str:
     job("fetch", fetch, repository["clone_url"], payload["after"], workspace=True, retries=2).run()
     checks = job("check", check, workspace=True), job("test", test, workspace=True, timeout=600)
     parallel(*checks)
-    built = job("build", build, repository["name"], workspace=True).run().value
+    built = job("build", build, repository["name"], workspace=True, artifacts=True).run().value
     return f"{repository['name']} {payload['after'][:7]}: {built['file']}, {built['bytes']} bytes"

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,9 @@ def test_the_sample_builds_what_was_pushed(
     assert "test_sum" in said and "OK" in said
     listed = hearth.run("run", "list", "--pipeline", "release").stdout
     assert listed.splitlines()[1].split()[:4] == [name, "release", "Succeeded", "4/4"]
+    hearth.run("run", "artifacts", name, "--to", str(tmp_path))
+    made = subprocess.run([sys.executable, tmp_path / "build/shop.pyz"], capture_output=True)
+    assert made.stdout == b"shop\n"
 
 
 def test_a_folder_with_modules_and_packages_of_its_own(hearth: Hearth, tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def build(word):
 @on("test:keeping")
 def go(event):
     job("build", build, "kept", artifacts=True).run()
-    report = "echo all well > $HEARTH_VOLUME_WORKSPACE/artifacts/report/1/all.txt"
+    report = "echo all well > $HEARTH_VOLUME_WORKSPACE/.artifacts/report/1/all.txt"
     job("report", command=["sh", "-c", report], artifacts=True).run()
     job("other", command=["true"]).run()
 """,

@@ -237,4 +237,4 @@ def artifacts() -> Path:
 
 def artifacts_folder(job: str, attempt: int | str) -> str:
     """Return where in the workspace an attempt of a job has the files that are kept."""
-    return f"artifacts/{job}/{attempt}"
+    return f".artifacts/{job}/{attempt}"
