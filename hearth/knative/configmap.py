@@ -9,11 +9,9 @@ import yaml
 
 from hearth.kube.durations import parse_go_duration
 from hearth.kube.gotext import format_float, parse_bool, parse_finite, parse_int, quote
-from hearth.kube.models import DecodeError, Model, decode, json_type
 from hearth.kube.quantity import canonical
 
 T = TypeVar("T")
-M = TypeVar("M", bound=Model)
 
 EXAMPLE = "_example"
 
@@ -91,21 +89,6 @@ def read_yaml(text: str) -> Any:
         raise ValueError(f"error converting YAML to JSON: yaml: {error}") from None
     except RecursionError:
         raise ValueError("error converting YAML to JSON: yaml: exceeded max depth") from None
-
-
-def read_struct(value: Any, model: type[M], *, go_type: str) -> M:
-    """Read what ``read_yaml`` gave as a model; raises ValueError in the same words.
-
-    ``go_type`` is what Knative's code calls the type: ``v1.LabelSelector``.
-    """
-    decoding = "error unmarshaling JSON: while decoding JSON: "
-    if value is not None and not isinstance(value, Mapping):
-        problem = f"cannot unmarshal {json_type(value)} into Go value of type {go_type}"
-        raise ValueError(f"{decoding}json: {problem}")
-    try:
-        return decode(model, value, root=go_type.rpartition(".")[2])
-    except DecodeError as error:
-        raise ValueError(f"{decoding}{error}") from None
 
 
 def with_texts(value: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hearth.knative.configmap import Reader, read_struct, read_yaml
+from hearth.knative.configmap import Reader, read_yaml
+from hearth.knative.structs import read_struct
 from hearth.kube.models import Model, dump
 
 _SELF_SIGNED = {"kind": "ClusterIssuer", "name": "knative-selfsigned-issuer"}

@@ -8,13 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from hearth.knative.configmap import (
-    Reader,
-    read_struct,
-    read_yaml,
-    whole_seconds,
-    with_texts,
-)
+from hearth.knative.configmap import Reader, read_yaml, whole_seconds, with_texts
+from hearth.knative.structs import read_struct
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import format_list, quote
 from hearth.kube.models import Model

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from hearth.knative.configmap import EXAMPLE, read_struct, read_yaml, with_texts
+from hearth.knative.configmap import EXAMPLE, read_yaml, with_texts
+from hearth.knative.structs import read_struct
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.models import Model
 from serving.api import keys

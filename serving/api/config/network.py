@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hearth.knative import duck
-from hearth.knative.configmap import Reader, read_struct, read_yaml
+from hearth.knative.configmap import Reader, read_yaml
+from hearth.knative.structs import read_struct
 from hearth.kube.gotext import quote
 from hearth.kube.models import dump
 from hearth.kube.selectors import OBJECT_OPERATORS, LabelSelector, selector_from_object

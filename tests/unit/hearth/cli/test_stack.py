@@ -54,6 +54,13 @@ print(*(each for each in sys.modules if "botocore" in each or each.startswith("e
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
+def test_an_activator_alone_has_no_models_of_kinds() -> None:
+    """They take 10 MB, and a cluster has many activators."""
+    program = "import sys, activator.main; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+
+
 def test_who_waits_for_the_api_imports_nothing_of_its_own() -> None:
     """A module that is imported in a child is not shared, and is waited for."""
     program = """
