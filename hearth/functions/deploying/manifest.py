@@ -14,6 +14,7 @@ from hearth.functions.deploying.settings import DeploySettings, SettingsError
 Object = dict[str, Any]
 
 _SCALING = "autoscaling.knative.dev/"
+_OWN_SCALING = "autoscaling.hearth.dev/"
 _WARM = "hearth.dev/warm-interpreter"
 _VISIBILITY = "networking.knative.dev/visibility"
 
@@ -40,6 +41,10 @@ def with_settings(service: Object, settings: DeploySettings) -> Object:
         labels.pop(_VISIBILITY, None)
         if settings.private:
             labels[_VISIBILITY] = "cluster-local"
+    # What is said last counts: the Service's own scale would be above its template's.
+    for name, value in _scale(settings).items():
+        if value is not None:
+            (metadata.get("annotations") or {}).pop(f"{_OWN_SCALING}{name}", None)
     template = wanted["spec"].setdefault("template", {})
     before = copy.deepcopy(template)
     _fill_template(template, settings)
@@ -83,14 +88,14 @@ def has_port(service: Object) -> bool:
     return any(each.get("ports") for each in spec.get("containers") or ())
 
 
+def _scale(settings: DeploySettings) -> dict[str, float | None]:
+    return {"min-scale": settings.min, "max-scale": settings.max, "target": settings.target}
+
+
 def _fill_template(template: Object, settings: DeploySettings) -> None:
     annotations = {
         f"{_SCALING}{name}": str(value)
-        for name, value in (
-            ("min-scale", settings.min),
-            ("max-scale", settings.max),
-            ("target", settings.target),
-        )
+        for name, value in _scale(settings).items()
         if value is not None
     }
     if settings.warm is not None:

@@ -75,7 +75,7 @@ COMMANDS = [
     *(["func", what] for what in ("build", "templates", "version")),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
     *(["event", "copy"], ["event", "lag"], ["event", "create-broker"], ["event", "hook"]),
-    *(["event", "graph"], ["scale", "explain"], ["simulate"]),
+    *(["event", "graph"], ["scale", "explain"], ["scale", "set"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"]),
     *(["pipeline", what] for what in ("create", "apply", "run", "list", "describe", "delete")),
     *(["run", what] for what in ("list", "get", "logs", "artifacts", "follow")),

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from hearth.cli import main
 from hearth.cli.errors import UserError
 from hearth.cli.state import process_start, read_state, write_state
 from hearth.cluster.apiserver.testing import running_apiserver
-from hearth.knative.resources import BROKERS, KSERVICES
+from hearth.knative.resources import BROKERS, KSERVICES, REVISIONS
+from hearth.kube import meta
 from hearth.kube.client import KubeClient
+from hearth.kube.errors import Conflict
 from hearth.kube.resources import PODS
 from serving import install as serving
+from serving.api import keys
 from tests.ports import free_port
 
 
@@ -298,3 +302,59 @@ async def test_a_broker_of_a_class_that_is_ready_prints_its_address(
 async def test_a_broker_that_cannot_be_says_why(client: KubeClient, tmp_path: Path) -> None:
     made = await hearth(tmp_path, "event", "create-broker", "Orders!")
     assert "Orders!" in complaint(made)
+
+
+async def test_scale_is_set_at_the_service_and_taken_back(
+    tmp_path: Path, client: KubeClient
+) -> None:
+    await client.create(KSERVICES, a_service("hello"))
+    said = await hearth(tmp_path, "scale", "set", "hello", "--min", "2", "--max", "9")
+    assert said.output == "hello: min-scale 2, max-scale 9; no new revision was made\n"
+    service = await client.get(KSERVICES, "hello", "default")
+    assert service["metadata"]["annotations"]["autoscaling.hearth.dev/min-scale"] == "2"
+    assert service["metadata"]["generation"] == 1
+    said = await hearth(tmp_path, "scale", "set", "hello", "--reset", "--target", "12.5")
+    assert said.output == "hello: target 12.5; no new revision was made\n"
+    said = await hearth(tmp_path, "scale", "set", "hello", "--reset")
+    assert said.output == "hello: what its template says; no new revision was made\n"
+    assert complaint(await hearth(tmp_path, "scale", "set", "hello")).startswith("say what: --min")
+    assert "no service 'x'" in complaint(await hearth(tmp_path, "scale", "set", "x", "--min", "1"))
+
+
+async def test_promote_takes_a_verdict_away_and_says_who_gets_requests(
+    tmp_path: Path, client: KubeClient
+) -> None:
+    service = await client.create(KSERVICES, a_service("hello"))
+    verdict = {keys.ROLLED_BACK: "why", keys.ROLLED_BACK_TO: "hello-00001"}
+    revision = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Revision",
+        "metadata": {"name": "hello-00002", "namespace": "default", "annotations": verdict},
+        "spec": {"containers": [{"image": "app"}]},
+    }
+    await client.create(REVISIONS, revision)
+
+    def status(ready: str, reason: str, to: str) -> dict[str, Any]:
+        condition = {"type": "Ready", "status": ready, "reason": reason}
+        return {
+            "conditions": [condition],
+            "latestReadyRevisionName": "hello-00002",
+            "traffic": [{"revisionName": to, "percent": 100}],
+        }
+
+    rolled_back = status("False", "RolledBack", "hello-00001")
+    await client.update_status(KSERVICES, {**service, "status": rolled_back})
+    asked = asyncio.create_task(hearth(tmp_path, "rollout", "hello", "promote", "--wait", "20"))
+    while keys.ROLLED_BACK in meta.annotations(
+        await client.get(REVISIONS, "hello-00002", "default")
+    ):
+        await asyncio.sleep(0.02)  # what the control plane would see
+    while True:  # it writes meanwhile, too
+        service = await client.get(KSERVICES, "hello", "default")
+        now = {**status("True", "", "hello-00002"), "observedGeneration": 2}
+        with suppress(Conflict):
+            await client.update_status(KSERVICES, {**service, "status": now})
+            if asked.done() or service["metadata"]["generation"] > 1:
+                break
+        await asyncio.sleep(0.02)
+    assert (await asked).output.endswith("100%  hello-00002\n")

@@ -143,3 +143,12 @@ def test_the_first_revision_may_have_a_tag() -> None:
     new = new_service("shop", "default")
     wanted = with_settings(new, DeploySettings(image="i"))
     assert with_revision(wanted, None, "", "green")[1] == "shop-00001-green"
+
+
+def test_scale_that_is_said_now_counts_and_not_what_the_service_said_before() -> None:
+    there = new_service("shop", "default")
+    own = "autoscaling.hearth.dev/"
+    there["metadata"]["annotations"] = {f"{own}min-scale": "2", f"{own}window": "10s"}
+    assert with_settings(there, DeploySettings(max=4))["metadata"] == there["metadata"]
+    wanted = with_settings(there, DeploySettings(min=4))
+    assert wanted["metadata"]["annotations"] == {f"{own}window": "10s"}
