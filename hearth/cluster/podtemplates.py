@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from hearth.kube import meta
@@ -11,7 +10,7 @@ from hearth.kube.meta import Object
 
 def from_template(owner: Object, template: Object, *, generate_name: str) -> Object:
     """Make a pod of a template, owned by a controller."""
-    described = deepcopy(template.get("metadata") or {})
+    described = meta.copied(template.get("metadata") or {})
     metadata: dict[str, Any] = {
         "generateName": generate_name,
         "namespace": meta.namespace(owner),
@@ -24,5 +23,5 @@ def from_template(owner: Object, template: Object, *, generate_name: str) -> Obj
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
-        "spec": deepcopy(template.get("spec") or {}),
+        "spec": meta.copied(template.get("spec") or {}),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 from collections.abc import Callable
 
@@ -14,7 +15,12 @@ wall_clock: Clock = time.time
 
 def rfc3339(seconds: float) -> str:
     """``2026-11-20T17:00:00Z``; how Kubernetes writes a Time."""
-    moment = datetime.datetime.fromtimestamp(int(seconds), tz=datetime.UTC)
+    return _whole_second(int(seconds))
+
+
+@functools.lru_cache(maxsize=64)
+def _whole_second(seconds: int) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

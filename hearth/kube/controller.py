@@ -39,8 +39,11 @@ class Controller:
         self.queue: WorkQueue[Key] = WorkQueue()
         self._reconcile = reconcile
         self._workers = workers
-        for result in ("success", "retry", "terminal"):
-            RECONCILES.labels(controller=name, result=result)
+        self._counts = {
+            result: RECONCILES.labels(controller=name, result=result)
+            for result in ("success", "retry", "terminal")
+        }
+        self._seconds = RECONCILE_SECONDS.labels(controller=name)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -73,8 +76,8 @@ class Controller:
     async def _once(self, item: Key) -> None:
         started = time.perf_counter()
         result = await self._outcome(item)
-        RECONCILES.labels(controller=self.name, result=result).inc()
-        RECONCILE_SECONDS.labels(controller=self.name).observe(time.perf_counter() - started)
+        self._counts[result].inc()
+        self._seconds.observe(time.perf_counter() - started)
 
     async def _outcome(self, item: Key) -> str:
         facts = {"controller": self.name, "key": key_text(item)}

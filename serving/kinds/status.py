@@ -6,12 +6,11 @@ does not end in; what counts is the outcome. A condition that ends as it began k
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.kube.conditions import Condition, Conditions
-from hearth.kube.meta import Object, generation, metadata
+from hearth.kube.meta import Object, copied, generation, metadata
 from hearth.kube.plan import UpdateStatus
 from hearth.kube.resources import Resource
 from hearth.kube.views import View
@@ -25,7 +24,7 @@ class Draft:
         self._obj = obj
         status = obj.get("status") or {}
         self._given = Conditions.of(obj).by_type()
-        self.fields: dict[str, Any] = copy.deepcopy(
+        self.fields: dict[str, Any] = copied(
             {k: v for k, v in status.items() if k not in ("conditions", "observedGeneration")}
         )
         self.conditions: ConditionManager = kinds.manage(status.get("conditions"), now=now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 from hearth.cluster.controllers import rollout, sources
@@ -110,9 +109,9 @@ def _create_new(deployment: Object, old: list[Object]) -> list[Action]:
     spec = deployment["spec"]
     view = Deployment(deployment)
     digest = template_hash(spec["template"], view.collision_count)
-    template = deepcopy(spec["template"])
+    template = meta.copied(spec["template"])
     template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = digest
-    selector = deepcopy(spec["selector"])
+    selector = meta.copied(spec["selector"])
     selector.setdefault("matchLabels", {})[HASH_LABEL] = digest
     revision = str(_highest_revision(old) + 1)
     allowed = rollout.limits(view.strategy, view.replicas)
@@ -236,7 +235,7 @@ def _scale_all(
             continue
         resized = size != Workload(replica_set).replicas
         if resized or (size and not marks.items() <= meta.annotations(replica_set).items()):
-            changed = deepcopy(replica_set)
+            changed = meta.copied(replica_set)
             changed["spec"]["replicas"] = size
             changed["metadata"].setdefault("annotations", {}).update(marks)
             actions.append(Update(REPLICASETS, changed))

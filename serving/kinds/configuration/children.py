@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import copy
-
 from hearth.knative.names import child_name
 from hearth.knative.resources import REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
-from hearth.kube.meta import Object, generation, labels, name, namespace, owner_reference, uid
+from hearth.kube.meta import (
+    Object,
+    copied,
+    generation,
+    labels,
+    name,
+    namespace,
+    owner_reference,
+    uid,
+)
 from serving.api import keys, views
 
 
@@ -20,7 +27,7 @@ def revision_name(configuration: Object) -> str:
 
 def make_revision(configuration: Object, *, now: float) -> Object:
     """Pending until a route is known to use it; with a known route it starts active."""
-    template: Object = copy.deepcopy(dict(views.Configuration(configuration).template))
+    template: Object = copied(dict(views.Configuration(configuration).template))
     metadata = template.get("metadata") or {}
     of_parent = meta.annotations(configuration)
     routes = of_parent.get(keys.ROUTES)

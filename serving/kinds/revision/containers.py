@@ -7,10 +7,9 @@ requests elsewhere first is a native ``sleep``, which asks nothing of the image.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-from hearth.kube.meta import Object, labels, name
+from hearth.kube.meta import Object, copied, labels, name
 from serving.api import keys, views
 from serving.api.config import deployment as config
 from serving.api.config.features import ENABLED
@@ -33,7 +32,7 @@ _PROBE_HANDLERS = ("httpGet", "tcpSocket", "grpc")
 def make_pod_spec(revision: Object, settings: Settings) -> dict[str, Any]:
     """Make the spec of the pods: the user's, made fit for serving."""
     given = revision["spec"]
-    spec = {k: copy.deepcopy(v) for k, v in given.items() if k not in _REVISION_FIELDS}
+    spec = {k: copied(v) for k, v in given.items() if k not in _REVISION_FIELDS}
     serving = views.Revision(revision).serving_container
     spec["containers"] = [
         _container(revision, container, serves=container is serving, settings=settings)
@@ -67,7 +66,7 @@ def _wait_before_the_end(spec: dict[str, Any], seconds: int) -> None:
 def _container(
     revision: Object, given: dict[str, Any], *, serves: bool, settings: Settings
 ) -> dict[str, Any]:
-    container = copy.deepcopy(given)
+    container: dict[str, Any] = copied(given)
     env = list(container.get("env") or ())
     if serves:
         port = views.Revision(revision).user_port

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-
 from hearth.knative.resources import CONFIGURATIONS, ROUTES
 from hearth.kube import meta
-from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
+from hearth.kube.meta import Object, copied, labels, name, namespace, owner_reference, uid
 from serving.api import keys
 from serving.api.live import LIVE
 from serving.kinds.metadata import LAST_APPLIED, route_names, without
@@ -34,13 +32,13 @@ def make_configuration(service: Object, existing: Object | None = None) -> Objec
             "annotations": {**own, keys.ROUTES: ",".join(sorted(routes))},
             "ownerReferences": [owner_reference(service)],
         },
-        "spec": {"template": copy.deepcopy(service["spec"]["template"])},
+        "spec": {"template": copied(service["spec"]["template"])},
     }
 
 
 def make_route(service: Object) -> Object:
     """Make the Route; targets without a revision follow the Service's Configuration."""
-    traffic = copy.deepcopy(service["spec"].get("traffic") or [])
+    traffic = copied(service["spec"].get("traffic") or [])
     for target in traffic:
         if not target.get("revisionName"):
             target["configurationName"] = name(service)

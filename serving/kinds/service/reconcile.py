@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import CONFIGURATIONS, KSERVICES, ROUTES
 from hearth.knative.views import KnativeView
-from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, name
+from hearth.kube.meta import Object, copied, generation, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Event, Plan, Update
 from hearth.kube.resources import Resource
 from serving.api import keys, views
@@ -113,7 +112,7 @@ def _bring_about(
 def _take_over(draft: Draft, child: Object, fields: tuple[str, ...]) -> None:
     status = KnativeView(child).status
     for field in fields:
-        draft.put(field, copy.deepcopy(status.get(field)))
+        draft.put(field, copied(status.get(field)))
 
 
 def _is_name_taken(configuration: Object, revision: Object | None) -> bool:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hearth.kube.controller import Controller
 from hearth.kube.errors import Retryable, Terminal
@@ -84,6 +86,45 @@ async def test_many_keys_with_nothing_to_do_let_others_run() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert "another" in turns[turns.index("0") : turns.index("2")]
+
+
+_STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "late", "soon", "get", "done"]), st.sampled_from("abc"))
+)
+
+
+@given(_STEPS)
+async def test_no_change_is_lost_and_nothing_is_worked_on_twice_at_once(
+    steps: list[tuple[str, str]],
+) -> None:
+    """Each key is taken after it was added last, whatever was under way and in which order."""
+    queue: WorkQueue[str] = WorkQueue()
+    wanted: set[str] = set()
+    active: set[str] = set()
+
+    async def take() -> None:
+        key = await queue.get()
+        assert key not in active
+        active.add(key)
+        wanted.discard(key)
+
+    for step, key in steps:
+        if step == "get":
+            if len(queue):
+                await take()
+        elif step == "done":
+            if key in active:
+                active.discard(key)
+                queue.done(key)
+        else:
+            wanted.add(key)
+            queue.add(key, late=step == "late") if step != "soon" else queue.add_after(key, 0.0001)
+    for key in tuple(active):
+        active.discard(key)
+        queue.done(key)
+    while wanted:
+        await asyncio.wait_for(take(), 5)
+    queue.close()
 
 
 def test_backoff_doubles_up_to_a_limit() -> None:
