@@ -103,7 +103,7 @@ class Reporter:
         frame = backend.stats.take(self._clock(), backend.throttler.waiting, since)
         return Stat(
             backend.spec.namespace,
-            backend.spec.name,
+            backend.spec.scaled_name,
             frame.average_concurrency,
             frame.requests,
             frame.queued,
@@ -132,7 +132,7 @@ class Reporter:
             backend
             for backend in backends
             if self._tells_of(backend)
-            and decides(address, backend.spec.namespace, backend.spec.name)
+            and decides(address, backend.spec.namespace, backend.spec.scaled_name)
         ]
 
     def _tells_of(self, backend: Backend) -> bool:
@@ -143,8 +143,18 @@ class Reporter:
     ) -> None:
         writer = self._connections.writers.get(address)
         if backends and writer is not None:
-            stats = [make(backend) for backend in backends]
+            stats = merged([make(backend) for backend in backends])
             writer.write(encode_frame(self._wall(), stats, is_poke=make is _poke))
+
+
+def merged(stats: list[Stat]) -> list[Stat]:
+    """One for each revision, of which several ports may be in use."""
+    found: dict[tuple[str, str], Stat] = {}
+    for stat in stats:
+        key = stat.namespace, stat.revision
+        before = found.get(key)
+        found[key] = stat if before is None else before.plus(stat)
+    return list(found.values())
 
 
 def _poke(backend: Backend) -> Stat:
@@ -152,7 +162,7 @@ def _poke(backend: Backend) -> Stat:
     stats = backend.stats
     return Stat(
         backend.spec.namespace,
-        backend.spec.name,
+        backend.spec.scaled_name,
         float(stats.active or 1),
         0,
         backend.throttler.waiting,

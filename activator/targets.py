@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from activator.probing import TCP_PROBE, ProbeSpec, probe_of
+from activator.probing import TCP_PROBE, WAIT_FOR_READY, ProbeSpec, probe_of
 from serving.api import keys
 from serving.api.affinity import Affinity, affinity_of
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.extraports import ExtraPort
 from serving.api.targets import metric_target
 
 Object = dict[str, Any]
@@ -17,6 +18,7 @@ DEFAULT_TIMEOUT_SECONDS = 300.0
 
 _LABEL_SERVICE = "serving.knative.dev/service"
 _LABEL_CONFIGURATION = "serving.knative.dev/configuration"
+_PORT = ":"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class TargetSpec:
     has_unnamed_port: bool = False
     # Whether there is more to watch than the time for the whole request; asked for every one.
     has_phase_timeouts: bool = field(init=False)
+
+    @property
+    def scaled_name(self) -> str:
+        """The name by which its autoscaler knows it: that of all ports of a revision."""
+        return self.name.partition(_PORT)[0]
 
     def __post_init__(self) -> None:
         has_phases = bool(self.response_start_timeout_seconds or self.idle_timeout_seconds)
@@ -72,6 +79,15 @@ def revision_target(revision: Object, config: AutoscalerConfig) -> TargetSpec:
             for port in container.get("ports") or ()
         ),
     )
+
+
+def port_target(target: TargetSpec, port: ExtraPort) -> TargetSpec:
+    """The view of another port of a revision: it scales it, too, and has no limit of its own.
+
+    The revision's probe says nothing of this port, so the kubelet's word counts.
+    """
+    name = f"{target.name}{_PORT}{port.name}"
+    return replace(target, name=name, container_concurrency=0, probe=WAIT_FOR_READY, affinity=None)
 
 
 def _spread_target(annotations: dict[str, str], concurrency: int, config: AutoscalerConfig) -> int:

@@ -19,7 +19,7 @@ from activator.pods import Address
 from activator.podwatches import PodWatches
 from activator.routes import BackendRef
 from activator.settings import Settings
-from activator.targets import revision_target
+from activator.targets import port_target, revision_target
 from activator.tunnels import Way
 from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.knative.settings import LiveSettings
@@ -31,6 +31,7 @@ from hearth.kube.meta import Object, labels, namespace
 from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES
 from serving.api import keys
 from serving.api.config.features import ENABLED
+from serving.api.extraports import port_of
 
 SYSTEM_NAMESPACE = "knative-serving"
 _SERVICE_LABEL = "kubernetes.io/service-name"
@@ -102,8 +103,14 @@ class KubernetesView:
             self.configure_routed(backend)
             return
         revision = self.revisions.get(ref.namespace, ref.revision or ref.service)
-        if revision is not None:
-            backend.configure(revision_target(revision, self.settings.value.autoscaler))
+        if revision is None:
+            return
+        target = revision_target(revision, self.settings.value.autoscaler)
+        port = port_of(meta.annotations(revision), ref.port)
+        if port is None:
+            backend.configure(target)
+        elif port.counted:
+            backend.configure(port_target(target, port))
 
     def refresh(self, backend: Backend) -> None:
         """Bring a backend's pods in line with the cluster."""

@@ -114,6 +114,8 @@ ROLLOUT_BASE = f"{OWN_SERVING_GROUP}/rollout-base"
 ROLLED_BACK = f"{OWN_SERVING_GROUP}/rolled-back"
 ROLLED_BACK_TO = f"{OWN_SERVING_GROUP}/rolled-back-to"
 """On a Revision: why traffic went back from it, and to which one."""
+PORTS = "serving.hearth.dev/ports"
+"""Hearth's own, of a template: see ``serving.api.extraports``."""
 
 # -- what a user sets on a Service, Hearth's own --------------------------------------------------
 ASYNC = "serving.hearth.dev/async"

@@ -23,6 +23,7 @@ wishes instead (``serving.api.wishes``). No I/O here; both sides use it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,18 @@ class Stat:
     """Requests in flight by pod, of pods that have some; only where there are several pods."""
     answered: Mapping[int, int] = field(default_factory=dict)
     """Requests answered since the last frame, by bucket."""
+
+    def plus(self, other: Stat) -> Stat:
+        """This and what was seen at another port of the revision."""
+        return Stat(
+            self.namespace,
+            self.revision,
+            self.concurrency + other.concurrency,
+            self.requests + other.requests,
+            self.queued + other.queued,
+            Counter(self.busy) + Counter(other.busy),
+            Counter(self.answered) + Counter(other.answered),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels
 from serving.api import keys
+from serving.api.extraports import ExtraPort, ports_of
 from serving.api.views import Configuration, Revision, TrafficTarget
 
 DEFAULT = ""
@@ -32,6 +33,8 @@ class Target:
     protocol: str = keys.PROTOCOL_HTTP1
     instead_of: str = ""
     """The latest revision, where traffic went back from it."""
+    port: ExtraPort | None = None
+    """Another port of the revision than its usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def resolve_targets(
             problem = target
     if problem is not None:
         return Traffic({}, (), problem)
-    return Traffic(_by_tag(resolved), _listed(resolved))
+    by_tag = _by_tag(resolved)
+    return Traffic({**_by_port(by_tag, revisions), **by_tag}, _listed(resolved))
 
 
 def _resolve(
@@ -163,6 +167,36 @@ def _by_tag(targets: Iterable[Target]) -> dict[str, tuple[Target, ...]]:
         if target.tag:
             groups.setdefault(target.tag, []).append(target)
     return {tag: _consolidated(group) for tag, group in groups.items()}
+
+
+def _by_port(
+    by_tag: Mapping[str, tuple[Target, ...]], revisions: Mapping[str, Object]
+) -> dict[str, tuple[Target, ...]]:
+    """What goes by percent, once for each further port; the rest goes to the first that has it."""
+    groups: dict[str, list[Target]] = {}
+    for target in by_tag.get(DEFAULT, ()):
+        for port in ports_of(meta.annotations(revisions[target.revision])):
+            if target.percent:
+                groups.setdefault(port.name, []).append(replace(target, port=port))
+    for group in groups.values():
+        missing = 100 - sum(target.percent for target in group)
+        group[0] = replace(group[0], percent=group[0].percent + missing)
+    return {name: tuple(group) for name, group in groups.items()}
+
+
+def uncounted_ports(traffic: Traffic) -> set[str]:
+    """The further ports that are for the inside of the cluster alone, such as of metrics."""
+    return {
+        target.port.name
+        for targets in traffic.by_tag.values()
+        for target in targets
+        if target.port is not None and not target.port.counted
+    }
+
+
+def port_names(revisions: Iterable[Object]) -> set[str]:
+    """The names of all further ports of some revisions, each a tag of its own to a Route."""
+    return {port.name for each in revisions for port in ports_of(meta.annotations(each))}
 
 
 def _consolidated(targets: Iterable[Target]) -> tuple[Target, ...]:

@@ -10,6 +10,7 @@ from serving.api import keys
 from serving.api.annotationtext import TextError, parse_switch
 from serving.api.asyncrequests import parse_async
 from serving.api.domainpaths import parse_paths
+from serving.api.extraports import parse_ports, ports_of
 from serving.api.rollouts import parse_rollback, parse_surge
 
 _LONGEST_RETRY = 63
@@ -20,6 +21,18 @@ def validate_service_annotations(annotations: Mapping[str, str]) -> Errors:
     return _readable(annotations, keys.ASYNC, parse_async) + _readable(
         annotations, keys.WAITING_PAGE, parse_switch
     )
+
+
+def validate_template_annotations(annotations: Mapping[str, str], port: int) -> Errors:
+    """Check what a template asks for; ``port`` is the one that its container has already."""
+    errors = _readable(annotations, keys.PORTS, parse_ports)
+    if port in {each.number for each in ports_of(annotations)}:
+        errors.append(fe.invalid(port, f"[{keys.PORTS}]", "it is the container's own port"))
+    for key in (keys.ASYNC, keys.WAITING_PAGE):
+        if key in annotations:
+            text = 'it is for the Service: put it under its "metadata.annotations"'
+            errors.append(fe.invalid_key(key, f"[{key}]", text))
+    return errors
 
 
 def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:

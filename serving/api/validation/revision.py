@@ -20,6 +20,7 @@ from serving.api.validation.autoscaling import (
     validate_annotations,
     validate_own_annotations,
 )
+from serving.api.validation.hearth import validate_template_annotations
 from serving.api.validation.metadata import networking_annotations, whole_positive_duration
 from serving.api.validation.names import generate_name_problems
 from serving.api.validation.podspec import validate_pod_spec
@@ -37,9 +38,16 @@ def validate_template(template: RevisionTemplateSpec, context: Context) -> Error
         + _session_affinity(annotations)
         + validate_own_annotations(annotations, context.settings.autoscaler)
         + no_live_annotations(annotations)
+        + validate_template_annotations(annotations, _own_port(template.spec))
     )
     errors += fe.via(about_annotations, "metadata", "annotations")
     return errors + _template_name(template, context)
+
+
+def _own_port(spec: RevisionSpec) -> int:
+    """The port of the serving container: the one there is, or the usual."""
+    numbers = (port.container_port for each in spec.containers or () for port in each.ports or ())
+    return next((number for number in numbers if number), keys.DEFAULT_USER_PORT)
 
 
 def validate_spec(spec: RevisionSpec, context: Context) -> Errors:

@@ -7,6 +7,7 @@ from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from hearth.kube.resources import SERVICES
 from serving.api import keys, views
+from serving.api.extraports import ports_of
 from serving.kinds.metadata import without
 from serving.kinds.podautoscaler.burst import NOBODY, asks_for_burst
 from serving.kinds.ports import SERVICE_PORTS
@@ -35,6 +36,8 @@ def make_revision_services(podautoscaler: Object, *, to_pods: bool = True) -> tu
         "targetPort": keys.USER_PORT_NAME,
     }
 
+    further = [each.service_port() for each in ports_of(meta.annotations(podautoscaler))]
+
     def service(service_name: str, kind: str) -> Object:
         marks = {keys.SERVERLESS_SERVICE: name(podautoscaler), keys.SERVICE_TYPE: kind}
         chosen = {keys.REVISION_UID: labels(podautoscaler).get(keys.REVISION_UID, "")}
@@ -53,7 +56,7 @@ def make_revision_services(podautoscaler: Object, *, to_pods: bool = True) -> tu
                 ),
                 "ownerReferences": [owner_reference(podautoscaler)],
             },
-            "spec": {"type": "ClusterIP", "ports": [dict(port)], **selects},
+            "spec": {"type": "ClusterIP", "ports": [dict(port), *further], **selects},
         }
 
     return (

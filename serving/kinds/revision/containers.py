@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hearth.kube import meta
 from hearth.kube.meta import Object, copied, labels, name
 from serving.api import keys, views
 from serving.api.config import deployment as config
 from serving.api.config.features import ENABLED
+from serving.api.extraports import ports_of
 from serving.api.settings import Settings
 
 _REVISION_FIELDS = frozenset(
@@ -71,7 +73,8 @@ def _container(
     if serves:
         port = views.Revision(revision).user_port
         container["ports"] = [
-            {"name": keys.USER_PORT_NAME, "containerPort": port, "protocol": "TCP"}
+            {"name": keys.USER_PORT_NAME, "containerPort": port, "protocol": "TCP"},
+            *(each.container_port() for each in ports_of(meta.annotations(revision))),
         ]
         env.append({"name": "PORT", "value": str(port)})
         _point_probes(

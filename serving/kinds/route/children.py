@@ -163,13 +163,12 @@ def _path(
 
 
 def _split(route: Object, target: Target, revision: str, *, percent: int) -> dict[str, Any]:
+    port = target.port
+    counts = {keys.HEADER_REVISION: revision} if port is None or port.counted else {}
     return {
         "serviceName": revision,
         "serviceNamespace": namespace(route),
-        "servicePort": service_port(target.protocol),
+        "servicePort": service_port(target.protocol) if port is None else port.number,
         "percent": percent,
-        "appendHeaders": {
-            keys.HEADER_REVISION: revision,
-            keys.HEADER_NAMESPACE: namespace(route),
-        },
+        "appendHeaders": {**counts, keys.HEADER_NAMESPACE: namespace(route)},
     }

@@ -25,6 +25,7 @@ from serving.kinds.status import NEWS_SECONDS, is_without_news
 from serving.routing.domains import expanded
 from serving.routing.hosts import hosts_of
 from serving.routing.surge import rollout_of
+from serving.routing.targets import port_names
 
 
 def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
@@ -35,7 +36,8 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
     configurations, revisions = _targets(lister, key[0], views.Route(route).traffic)
     services = lister.by_index(sources.K8S_SERVICES_BY_ROUTE, key_text(key))
     by_name = {name(service): service for service in services}
-    for hostname in placeholder_names(route, settings):
+    ports = sorted(port_names(revisions.values()))
+    for hostname in placeholder_names(route, ports, settings):
         reserved = lister.get(sources.K8S_SERVICES, key[0], hostname)
         if reserved is not None:
             by_name[hostname] = reserved
@@ -45,7 +47,7 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
         revisions,
         lister.get(sources.INGRESSES, *key),
         by_name,
-        sources.holders(lister, wanted_hosts(route, settings), route),
+        sources.holders(lister, wanted_hosts(route, ports, settings), route),
         _certificates(lister, route, settings),
         _wildcards(lister, route, settings),
         _podautoscalers(lister, route, revisions),

@@ -5,7 +5,7 @@ No traffic is assigned while any target is missing or not ready: what was progra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,14 @@ from serving.routing.rollout import (
     target_rollout,
 )
 from serving.routing.surge import SURGE_SECONDS, base_of, most_percent
-from serving.routing.targets import DEFAULT, Target, Traffic, resolve_targets
+from serving.routing.targets import (
+    DEFAULT,
+    Target,
+    Traffic,
+    port_names,
+    resolve_targets,
+    uncounted_ports,
+)
 
 CONDITIONS = ConditionSet(
     keys.READY, (keys.ALL_TRAFFIC_ASSIGNED, keys.INGRESS_READY, keys.CERTIFICATE_PROVISIONED)
@@ -86,19 +93,20 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     return Plan((*work.actions, *work.draft.writes(ROUTES)), requeue_after=work.requeue_after)
 
 
-def placeholder_names(route: Object, settings: Settings) -> list[str]:
-    """Return the names that the route needs for itself and its tags."""
+def placeholder_names(route: Object, ports: Iterable[str], settings: Settings) -> list[str]:
+    """Return the names that the route needs for itself, its tags and its further ports."""
     try:
         return [
-            Naming.of(settings).hostname(route, tag) for tag in (DEFAULT, *views.Route(route).tags)
+            Naming.of(settings).hostname(route, tag)
+            for tag in (DEFAULT, *views.Route(route).tags, *ports)
         ]
     except DomainError:
         return [name(route)]
 
 
-def wanted_hosts(route: Object, settings: Settings) -> set[str]:
-    """Return the hosts that the route and its tags ask for."""
-    return Naming.of(settings).hosts(route, views.Route(route).tags)
+def wanted_hosts(route: Object, ports: Iterable[str], settings: Settings) -> set[str]:
+    """Return the hosts that the route, its tags and its further ports ask for."""
+    return Naming.of(settings).hosts(route, (*views.Route(route).tags, *ports))
 
 
 class _Work:
@@ -144,7 +152,10 @@ class _Work:
             if labels(service).get(keys.VISIBILITY) == keys.VISIBILITY_CLUSTER_LOCAL
             and is_controlled_by(service, route)
         )
-        visibility = naming.visibility(route, views.Route(route).tags, local)
+        tags = {*views.Route(route).tags, *port_names(self.observed.revisions.values())}
+        visibility = naming.visibility(route, sorted(tags), local) | {
+            name: keys.CLUSTER_LOCAL for name in uncounted_ports(traffic)
+        }
         is_local = visibility[DEFAULT] == keys.CLUSTER_LOCAL
         self.draft.put("url", naming.url(route, DEFAULT, local=is_local))
         problem = traffic.problem

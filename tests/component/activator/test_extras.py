@@ -7,7 +7,9 @@ from typing import Any
 
 from activator.backends import Backend
 from activator.routes import BackendRef
+from activator.targets import TargetSpec, port_target
 from serving.api import keys
+from serving.api.extraports import ExtraPort
 
 BROWSER = "Accept: text/html,*/*;q=0.8"
 LATER = {"serving.hearth.dev/async": "{pending: 7, retention: 1m}"}
@@ -92,3 +94,25 @@ async def test_who_is_no_browser_waits_as_ever(lab: Any) -> None:
     await lab.until(lambda: backend.throttler.waiting == 1)
     lab.endpoints(backend, {(await lab.app()).port: lab.State.READY})
     assert (await client.response()).body == b"hello"
+
+
+async def test_another_port_of_a_revision_is_reached_by_a_host_of_its_own(lab: Any) -> None:
+    usual, other = await lab.app(), await lab.app(lambda r: lab.text("other"))
+    lab.revision("hello", usual)
+    split = {
+        "serviceNamespace": "default",
+        "serviceName": "hello",
+        "servicePort": 50051,
+        "percent": 100,
+        "appendHeaders": {keys.HEADER_REVISION: "hello"},
+    }
+    lab.ingress("ports", {"hosts": ["grpc-hello.test"], "http": {"paths": [{"splits": [split]}]}})
+    backend = lab.plane.backends.resolve(BackendRef("default", "hello", 50051, "hello"))
+    backend.configure(port_target(TargetSpec("default", "hello"), ExtraPort("grpc", 50051)))
+    client = await lab.connect()
+    await client.send(lab.get_bytes("grpc-hello.test"))
+    await lab.until(lambda: backend.throttler.waiting == 1)
+    lab.endpoints(backend, {other.port: lab.State.READY})
+    assert (await client.response()).body == b"other"
+    assert (await lab.get("hello.test")).body == b"hello"
+    assert backend.spec.scaled_name == "hello"

@@ -458,3 +458,19 @@ def test_a_retry_is_any_text_that_is_not_too_long() -> None:
             f"validation failed: invalid value: {text}: metadata.annotations.[{key}]\n"
             "expected any text of 1 to 63 characters, such as the time"
         )
+
+
+def test_what_a_template_asks_for_beyond_knative_is_read_or_refused() -> None:
+    def told(**annotations: str) -> str:
+        given = {f"serving.hearth.dev/{name}": text for name, text in annotations.items()}
+        template = {"metadata": {"annotations": given}, "spec": POD}
+        return message(defaulted(an_object("Service", {"template": template})))
+
+    assert told(ports="[{name: grpc, port: 50051}]") == ""
+    assert "it is the container's own port" in told(ports="[{name: grpc, port: 8080}]")
+    assert "[serving.hearth.dev/ports][0].name" in told(ports="[{port: 1}]")
+    for name in ("async", "waiting-page"):
+        assert 'put it under its "metadata.annotations"' in told(**{name: "true"})
+    service = an_object("Service", {"template": {"spec": POD}})
+    service["metadata"]["annotations"] = {"serving.hearth.dev/async": "{retries: many}"}
+    assert "[serving.hearth.dev/async].retries" in message(defaulted(service))

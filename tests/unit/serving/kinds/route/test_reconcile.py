@@ -402,3 +402,66 @@ def test_a_new_revision_is_rolled_out_after_one_that_was_rolled_back(world: Any)
     world.status(CONFIGURATIONS, "hello", latestReadyRevisionName="two")
     world.settle(world.reconcile)
     assert splits(world) == [("two", 100)]
+
+
+PORTS = "[{name: grpc, port: 50051, protocol: h2c}, {name: metrics, port: 9999, counted: false}]"
+
+
+def with_ports(world: Any, revision: str, text: str = PORTS) -> None:
+    mended = world.the(REVISIONS, revision)
+    mended["metadata"]["annotations"] = {keys.PORTS: text}
+    world.put(REVISIONS, mended)
+
+
+def rules(world: Any, word: str) -> list[Object]:
+    found = world.the(KINGRESSES, "hello")["spec"]["rules"]
+    return [rule for rule in found if rule["hosts"][0].startswith(word)]
+
+
+def test_a_further_port_has_a_host_as_a_tag_has(world: Any) -> None:
+    with_ports(world, "one")
+    world.put(ROUTES, a_route())
+    world.settle(world.reconcile)
+    assert [rule["visibility"] for rule in rules(world, "grpc-hello")] == [
+        "ClusterLocal",
+        "ExternalIP",
+    ]
+    public = rules(world, "grpc-hello.ns.example.com")[0]
+    [split] = public["http"]["paths"][0]["splits"]
+    assert (split["serviceName"], split["servicePort"], split["percent"]) == ("one", 50051, 100)
+    assert split["appendHeaders"][keys.HEADER_REVISION] == "one"
+    assert world.get(SERVICES, "grpc-hello") is not None
+    # Of no scale, and for nobody outside.
+    [local] = rules(world, "metrics-hello")
+    assert local["visibility"] == "ClusterLocal"
+    [split] = local["http"]["paths"][0]["splits"]
+    assert keys.HEADER_REVISION not in split["appendHeaders"]
+    listed = world.the(ROUTES, "hello")["status"]["traffic"]
+    assert [each.get("tag") for each in listed] == [None]
+
+
+def test_a_port_that_not_all_revisions_have_goes_to_those_that_have_it(world: Any) -> None:
+    with_ports(world, "two")
+    half = [{"revisionName": name, "percent": 50} for name in ("one", "two")]
+    world.put(ROUTES, a_route(*half))
+    world.settle(world.reconcile)
+    [split] = rules(world, "grpc-hello.ns.example")[0]["http"]["paths"][0]["splits"]
+    assert (split["serviceName"], split["percent"]) == ("two", 100)
+
+
+def test_a_tag_goes_before_a_port_of_its_name(world: Any) -> None:
+    with_ports(world, "one")
+    world.put(ROUTES, a_route(LATEST, {"revisionName": "two", "tag": "grpc", "percent": 0}))
+    world.settle(world.reconcile)
+    [split] = rules(world, "grpc-hello.ns.example")[0]["http"]["paths"][0]["splits"]
+    assert (split["serviceName"], split["servicePort"]) == ("two", 80)
+
+
+def test_names_of_ports_that_are_gone_go(world: Any) -> None:
+    with_ports(world, "one")
+    world.put(ROUTES, a_route())
+    world.settle(world.reconcile)
+    with_ports(world, "one", "[{name: grpc, port: 50051}]")
+    world.settle(world.reconcile)
+    assert world.get(SERVICES, "metrics-hello") is None
+    assert rules(world, "metrics-hello") == []
