@@ -78,10 +78,13 @@ def test_a_tag_is_a_url_of_its_own(hearth: Hearth, tmp_path: Path) -> None:
     named = hearth.run("deploy", written(folder, "named"), *green, "--revision-suffix", "v2").stdout
     assert "tags-v2 serves 0%" in named
     assert answers(hearth, host="green-tags") == {"named\n"}
+    given = hearth.run("rollout", "tags", "green=100%").stdout.splitlines()
+    assert given[0] == "100%  tags-v2"
     hearth.run("rollout", "tags", "promote")
     assert answers(hearth, 10, "tags") == answers(hearth, host="green-tags") == {"named\n"}
     again = ("deploy", written(folder, "other"), "--revision-suffix", "v2")
     assert "revision tags-v2 is there already" in hearth.run(*again, check=False).stderr
+    assert hearth.run("rollout", "tags", "green-").stdout.splitlines() == ["100%  tags-v2"]
     hearth.run("delete", "tags")
 
 

@@ -26,7 +26,7 @@ _FORGIVEN_SECONDS = 10.0
 def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds: float) -> int:
     """Move requests and wait until they are; return the exit code.
 
-    ``to`` is a share, promote, back, or back and the name of a revision.
+    ``to`` is a share, TAG=SHARE, TAG- (no such tag), promote, back, or back and a revision's name.
     """
     try:
         return asyncio.run(_rollout(api, service, namespace, to, wait_seconds))
@@ -39,7 +39,7 @@ def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds
 async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds: float) -> int:
     async with KubeClient(api) as client:
         service = await found_service(client, name, namespace)
-        wanted = traffic.tagged(service, await _traffic(client, service, to))
+        wanted = await _traffic(client, service, to)
         if to == "promote":
             service = await _forgiven(client, service)
         change = {"metadata": {"resourceVersion": meta.resource_version(service)},
@@ -62,8 +62,17 @@ async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds
 
 
 async def _traffic(client: KubeClient, service: Object, to: str) -> list[Object]:
+    if to.endswith("-"):
+        return traffic.untagged(service, to[:-1])
+    return traffic.tagged(service, await _shares(client, service, to))
+
+
+async def _shares(client: KubeClient, service: Object, to: str) -> list[Object]:
     if to == "promote":
         return traffic.promoted()
+    tag, equals, share = to.partition("=")
+    if equals:
+        return traffic.to_tag(service, tag, traffic.percent(share))
     word, _, revision = to.partition(" ")
     if word == "back":
         mine = f"serving.knative.dev/service={meta.name(service)}"

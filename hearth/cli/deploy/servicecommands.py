@@ -13,7 +13,11 @@ from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, ServiceN
 def rollout(
     service: ServiceName,
     to: Annotated[
-        str, typer.Argument(metavar="SHARE|promote|back", help="As 50%, promote or back.")
+        str,
+        typer.Argument(
+            metavar="SHARE|promote|back|TAG=SHARE|TAG-",
+            help="As 50%, promote or back; green=50% for a tagged revision, green- ends a tag.",
+        ),
     ],
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it is so.")] = 60.0,
     namespace: Namespace = "default",

@@ -51,6 +51,33 @@ def _plain(traffic: Sequence[Object]) -> list[Object]:
     return [{k: v for k, v in each.items() if k != "latestRevision" or v} for each in traffic]
 
 
+def to_tag(service: Object, tag: str, share: int) -> list[Object]:
+    """Return traffic by which the revision with a tag gets a share, others the rest."""
+    name = _named_by(service, tag)
+    others = [each for each in _named(service) if each["revisionName"] != name]
+    if share < 100 and not others:
+        raise TrafficError(f"{name} has all requests: there is nobody to take {100 - share}%")
+    rest = _shared(others, 100 - share) if share < 100 else []
+    return [*rest, {"revisionName": name, "percent": share}]
+
+
+def untagged(service: Object, tag: str) -> list[Object]:
+    """Return the traffic of a service without a tag; requests stay where they are."""
+    _named_by(service, tag)
+    found = [{k: v for k, v in each.items() if k != "tag" or v != tag} for each in current(service)]
+    return [each for each in found if each.get("percent") or each.get("tag")]
+
+
+def _named_by(service: Object, tag: str) -> str:
+    """The revision that a tag is of."""
+    there = (service.get("status") or {}).get("traffic") or ()
+    known = {each["tag"]: each.get("revisionName") or "" for each in there if each.get("tag")}
+    if tag not in known:
+        tags = ", ".join(sorted(known)) or "none; `hearth deploy --tag NAME` gives one"
+        raise TrafficError(f"no revision has the tag {tag!r}: there are {tags}")
+    return str(known[tag])
+
+
 def current(service: Object) -> list[Object]:
     """Return the traffic that a service asks for; where it says nothing, all for the latest."""
     return list((service.get("spec") or {}).get("traffic") or ()) or promoted()

@@ -17,6 +17,8 @@ from hearth.functions.deploying.traffic import (
     percent,
     promoted,
     tagged,
+    to_tag,
+    untagged,
 )
 
 Object = dict[str, Any]
@@ -125,3 +127,21 @@ def test_a_tag_is_given_and_others_stay() -> None:
         blue,
     ]
     assert tagged({"spec": {}}, current({"spec": {}}), "a", "r1")[-1]["tag"] == "a"
+
+
+def test_the_revision_with_a_tag_gets_a_share_and_a_tag_ends() -> None:
+    here = service({"r1": 100}, "r1")
+    named = {"revisionName": "r2", "percent": 0, "tag": "green"}
+    here["status"]["traffic"].append(named)
+    here["spec"] = {"traffic": [{"latestRevision": True, "percent": 100}, named]}
+    assert to_tag(here, "green", 10) == [
+        {"revisionName": "r1", "percent": 90},
+        {"revisionName": "r2", "percent": 10},
+    ]
+    assert to_tag(here, "green", 100) == [{"revisionName": "r2", "percent": 100}]
+    assert untagged(here, "green") == [{"latestRevision": True, "percent": 100}]
+    with pytest.raises(TrafficError, match="no revision has the tag 'red': there are green"):
+        untagged(here, "red")
+    with pytest.raises(TrafficError, match="nobody to take 50%"):
+        here["status"]["traffic"] = [{**named, "percent": 100}]
+        to_tag(here, "green", 50)
