@@ -81,6 +81,9 @@ async def test_hop_by_hop_and_routing_fields_stop_here(lab: Any) -> None:
         "Proxy-Authorization: Basic eDp5",
         "Knative-Serving-Revision: other",
         "Knative-Serving-Namespace: other",
+        "K-Proxy-Request: activator",
+        "K-Passthrough-Lb: true",
+        "K-Original-Host: other",
     )
     names = {name.lower() for name, _ in app.requests[0].headers}
     assert names == {

@@ -5,20 +5,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import datetime
 import json
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import serving.digests
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.kube import resources
+from hearth.kube.certificates import issued, new_authority
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
 from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
+from hearth.oci.errors import Unreachable
+from hearth.oci.references import parse_reference
+from hearth.oci.registry import Repository
+from hearth.oci.registry import client as registries
 from serving.api.config.deployment import DeploymentConfig
 from serving.api.settings import Settings
 from serving.controlplane import ControlPlane
@@ -189,3 +198,39 @@ async def test_a_registry_to_be_skipped_and_a_digest_are_not_asked_about(
 ) -> None:
     await make(client, "own", image)
     assert await deployed(client, "own") == image
+
+
+async def test_a_registry_is_believed_by_an_authority_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, port, digest = socket.gethostname(), free_port(), f"sha256:{'a' * 64}"
+    with contextlib.suppress(OSError):
+        socket.gethostbyname(host)
+        reference = parse_reference(f"{host}:{port}/app:1")
+        now = datetime.datetime.now(datetime.UTC)
+        authority = new_authority("test", [host], now)
+        pair = issued(authority, [host], now)
+        for name, content in (("ca", authority.chain), ("crt", pair.chain), ("key", pair.key)):
+            (tmp_path / name).write_bytes(content)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(headers={"Docker-Content-Digest": digest})
+
+        app = web.Application()
+        app.router.add_route("HEAD", "/v2/app/manifests/1", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
+        try:
+            async with registries() as http:
+                with pytest.raises(Unreachable, match="failed to verify certificate"):
+                    await Repository(http, reference).digest("1")
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca"))
+            async with registries() as http:
+                assert await Repository(http, reference).digest("1") == digest
+        finally:
+            await runner.cleanup()
+        return
+    pytest.skip("this machine's own name leads nowhere")
