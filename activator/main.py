@@ -55,6 +55,7 @@ from hearth.listening import bind
 from hearth.observability.health import serve_health
 from hearth.observability.logs import set_levels
 from hearth.observability.metrics import REGISTRY
+from hearth.observability.push import MetricsPush
 from hearth.observability.traces.tracer import Tracer
 from serving.api import keys
 
@@ -152,6 +153,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         observation = Observation(Tracer("activator", SYSTEM_NAMESPACE), plane.gateway)
         view.settings.on_change(lambda settings: observation.configure(settings.observability))
         view.settings.on_change(lambda settings: set_levels(settings.logging.by_package))
+        push = stack.enter_context(MetricsPush("activator", SYSTEM_NAMESPACE))
+        view.settings.on_change(lambda settings: push.configure(settings.observability.metrics))
         stack.push_async_callback(asyncio.to_thread, observation.close)
         watches = Watches(
             plane,

@@ -22,6 +22,7 @@ from hearth.kube.tokens import Tokens
 from hearth.kube.webhooks import Endpoint
 from hearth.observability.logs import set_levels
 from hearth.observability.metrics import REGISTRY
+from hearth.observability.push import MetricsPush
 from hearth.oci.helpers import docker_config
 from serving.api import keys
 from serving.api.settings import Settings
@@ -99,6 +100,8 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         )
         settings.on_change(plane.change_settings)
         settings.on_change(lambda value: set_levels(value.logging.by_package))
+        push = stack.enter_context(MetricsPush("controller", keys.SERVING_NAMESPACE))
+        settings.on_change(lambda value: push.configure(value.observability.metrics))
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
         settings.follow(
             config_maps,

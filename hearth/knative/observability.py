@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from hearth.knative.configmap import Reader
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import quote
-from hearth.observability.traces.config import GRPC, HTTP, NONE, PROTOCOLS, STDOUT, TracingConfig
+from hearth.observability.traces.config import (
+    GRPC,
+    HTTP,
+    NONE,
+    PROTOCOLS,
+    STDOUT,
+    TracingConfig,
+    url_of,
+)
 
 _PROMETHEUS = "prometheus"
 
@@ -22,6 +30,11 @@ class MetricsConfig:
     protocol: str = NONE
     endpoint: str = ""
     export_interval: float = 0.0
+
+    @property
+    def push_url(self) -> str:
+        """Where they are sent to; "" where they are only there to be fetched."""
+        return url_of(self.endpoint, "/v1/metrics") if self.protocol == HTTP else ""
 
 
 def metrics_of(reader: Reader, prefix: str = "") -> MetricsConfig:

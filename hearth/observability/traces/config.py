@@ -32,7 +32,10 @@ class TracingConfig:
 
         Without a scheme it is https; without a path the collector's own is meant.
         """
-        url = self.endpoint if "://" in self.endpoint else f"https://{self.endpoint}"
-        if self.protocol == HTTP and not urlsplit(url).path:
-            return url + _PATH
-        return url
+        return url_of(self.endpoint, _PATH if self.protocol == HTTP else "")
+
+
+def url_of(endpoint: str, path: str) -> str:
+    """Return where to send: https without a scheme, and ``path`` without a path."""
+    url = endpoint if "://" in endpoint else f"https://{endpoint}"
+    return url if urlsplit(url).path else url + path

@@ -26,13 +26,13 @@ _ERROR = 2
 
 def encode(resource: bytes, spans: Iterable[Span]) -> bytes:
     """Return an ExportTraceServiceRequest; ``resource`` is from ``resource_of``."""
-    scope_spans = b"".join((_SCOPE, *map(_span, spans)))
-    return _bytes(1, resource + _bytes(2, scope_spans))
+    scope_spans = b"".join((SCOPE, *map(_span, spans)))
+    return message(1, resource + message(2, scope_spans))
 
 
 def resource_of(attributes: Mapping[str, Value]) -> bytes:
     """Return what all spans of a process say, to be given to ``encode``."""
-    return _bytes(1, b"".join(_bytes(1, _pair(name, attributes[name])) for name in attributes))
+    return message(1, b"".join(message(1, pair(name, attributes[name])) for name in attributes))
 
 
 def _span(span: Span) -> bytes:
@@ -64,17 +64,17 @@ def _span(span: Span) -> bytes:
     parts += [_attribute(key, value) for key, value in span.attributes.items()]
     if span.error is not None:
         text = span.error.encode("utf-8", "replace")
-        parts.append(_bytes(15, _bytes(2, text) + b"\x18" + _varint(_ERROR)))
+        parts.append(message(15, message(2, text) + b"\x18" + _varint(_ERROR)))
     parts += (b"\x85\x01", flags.to_bytes(4, "little"))
-    return _bytes(2, b"".join(parts))
+    return message(2, b"".join(parts))
 
 
 @lru_cache(maxsize=4096, typed=True)
 def _attribute(name: str, value: Value) -> bytes:
-    return _bytes(9, _pair(name, value))
+    return message(9, pair(name, value))
 
 
-def _pair(name: str, value: Value) -> bytes:
+def pair(name: str, value: Value) -> bytes:
     """A KeyValue."""
     if isinstance(value, bool):
         inner = b"\x10" + _varint(value)
@@ -83,11 +83,11 @@ def _pair(name: str, value: Value) -> bytes:
     elif isinstance(value, float):
         inner = b"\x21" + pack("<d", value)
     else:
-        inner = _bytes(1, str(value).encode("utf-8", "replace"))
-    return _bytes(1, name.encode()) + _bytes(2, inner)
+        inner = message(1, str(value).encode("utf-8", "replace"))
+    return message(1, name.encode()) + message(2, inner)
 
 
-def _bytes(field: int, content: bytes) -> bytes:
+def message(field: int, content: bytes) -> bytes:
     """A field of bytes, text or a message; numbers below 16."""
     return b"%c%b%b" % (field << 3 | 2, _varint(len(content)), content)
 
@@ -104,4 +104,4 @@ def _varint(number: int) -> bytes:
 
 
 _SMALL = [bytes((number,)) for number in range(0x80)]
-_SCOPE = _bytes(1, _bytes(1, b"hearth"))
+SCOPE = message(1, message(1, b"hearth"))

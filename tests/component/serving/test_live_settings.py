@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography import x509
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import CERTIFICATES
@@ -103,6 +108,35 @@ async def test_a_component_says_as_much_as_config_logging_lets_it(client: KubeCl
             while controllers.level != effective:
                 await asyncio.sleep(0.02)
     assert controllers.level == logging.NOTSET
+
+
+async def test_metrics_go_to_a_collector_while_the_setting_names_one(client: KubeClient) -> None:
+    bodies: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        bodies.put_nowait(await request.read())
+        return web.Response()
+
+    app = web.Application(client_max_size=2**24)
+    app.router.add_post("/v1/metrics", take)
+    server = TestServer(app)
+    await server.start_server()
+    try:
+        address = f"http://127.0.0.1:{server.port}"
+        await _observe(client, "http/protobuf", address, "50ms")
+        async with asyncio.timeout(10):
+            told = ExportMetricsServiceRequest.FromString(await bodies.get()).resource_metrics[0]
+        await _observe(client, "none", None, None)
+    finally:
+        await server.close()
+    assert told.resource.attributes[0].value.string_value == "controller"
+    assert "hearth_reconcile" in {metric.name for metric in told.scope_metrics[0].metrics}
+
+
+async def _observe(client: KubeClient, *values: str | None) -> None:
+    keys = ("metrics-protocol", "metrics-endpoint", "metrics-export-interval")
+    change = {"data": dict(zip(keys, values, strict=True))}
+    await client.patch(CONFIGMAPS, "config-observability", "knative-serving", change)
 
 
 async def _events(client: KubeClient) -> list[Object]:
