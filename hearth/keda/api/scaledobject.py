@@ -262,6 +262,11 @@ class ScaledObject(Kind):
         return is_set(self.annotations, keys.PAUSED_SCALE_IN_ANNOTATION)
 
     @property
+    def goes_to_zero_from_one(self) -> bool:
+        """Whether an annotation leaves the way down to one to the HPA."""
+        return is_set(self.annotations, keys.ZERO_FROM_ONE_ANNOTATION)
+
+    @property
     def pauses_scale_out(self) -> bool:
         """Whether an annotation forbids more replicas."""
         return is_set(self.annotations, keys.PAUSED_SCALE_OUT_ANNOTATION)

@@ -1,9 +1,9 @@
 """Between zero and one: what is done about a target after a look at its triggers. Pure.
 
 Source: ``RequestScale`` in KEDA's ``pkg/scaling/executor``. Past one the HorizontalPodAutoscaler
-decides. Two things are ours: a target that leaves zero gets at once what its triggers ask for
-(where its HPA has no rules of its own for scaling up), and nothing is scaled in while something is
-not known, whatever the fallback says.
+decides. Three things are ours: a target that leaves zero gets at once what its triggers ask for
+(where its HPA has no rules of its own for scaling up), nothing is scaled in while something is
+not known, whatever the fallback says, and by an annotation zero is reached from one only.
 """
 
 from __future__ import annotations
@@ -161,6 +161,9 @@ def _deactivation(obj: ScaledObject, at: Situation) -> Decision:
             last_active=at.last_active,
             look_again_at=ends,
         )
+    if obj.goes_to_zero_from_one and at.replicas > obj.hpa_min_replicas:
+        said = (_READY, _COOLING)
+        return Decision("from one only", said=said, last_active=at.last_active)
     idle = obj.spec.idle_replica_count
     lowest = idle if idle is not None else obj.spec.min_replica_count or 0
     said = (_READY, _NOT_ACTIVE)

@@ -91,6 +91,7 @@ def _about(account: Account) -> str:
     return {
         "active": "a trigger is active; from one on the HPA decides",
         "not active": "no trigger is active",
+        "from one only": "no trigger is active; the HPA takes it down to one first, then to zero",
         "not known, so held": "a trigger fails: nothing is scaled in for what is not known",
     }.get(decision.rule, "nothing is changed")
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hearth.keda.api.keys import ZERO_FROM_ONE_ANNOTATION
 from hearth.keda.api.scaledobject import ScaledObject
 from hearth.keda.scaling.decide import Act, Decision, Situation, decide, polling_seconds, wanted
 from hearth.keda.scaling.observing import Observation
@@ -203,3 +204,14 @@ def test_whatever_happens_bounds_hold_and_zero_is_never_for_not_knowing(
             assert not spec.get("minReplicaCount")
             assert active_at is None or now - active_at > spec["cooldownPeriod"]
         replicas = decision.replicas
+
+
+def test_by_an_annotation_zero_is_reached_from_one_only() -> None:
+    obj = a_scaledobject(annotations={ZERO_FROM_ONE_ANNOTATION: "true"})
+    long_ago = NOW - 1000
+    held = decided(obj, 0, replicas=7, last_active=long_ago)
+    assert (held.act, held.rule) == (Act.NOTHING, "from one only")
+    at_one = decided(obj, 0, replicas=1, last_active=long_ago)
+    assert (at_one.act, at_one.replicas) == (Act.DEACTIVATE, 0)
+    usual = decided(a_scaledobject(), 0, replicas=7, last_active=long_ago)
+    assert usual.act is Act.DEACTIVATE
