@@ -1,4 +1,4 @@
-"""A collector of traces: takes OTLP over HTTP, reads the protobuf, and answers as it is told."""
+"""A collector of traces and metrics: takes OTLP over HTTP and answers as it is told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
@@ -58,6 +61,8 @@ class Collector:
 
     url: str = ""
     spans: list[Received] = field(default_factory=list)
+    metrics: dict[str, set[str]] = field(default_factory=dict)
+    """Names of metrics, by the service that they are of."""
     requests: int = 0
     answer: Callable[[int], tuple[int, float]] = lambda number: (200, 0.0)
 
@@ -74,6 +79,14 @@ class Collector:
                 for of_scope in of_resource.scope_spans:
                     self.spans += [Received.of(span, resource) for span in of_scope.spans]
         return web.Response(status=status)
+
+    async def take_metrics(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        for told in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            service = str(_values(told.resource.attributes)["service.name"])
+            names = (metric.name for scope in told.scope_metrics for metric in scope.metrics)
+            self.metrics.setdefault(service, set()).update(names)
+        return web.Response()
 
     async def until(self, count: int) -> list[Received]:
         """Wait for so many spans; return them in the order in which they began."""
@@ -94,8 +107,9 @@ async def collecting(
     found = Collector()
     if answer is not None:
         found.answer = answer
-    app = web.Application()
+    app = web.Application(client_max_size=2**24)
     app.router.add_post("/v1/traces", found.take)
+    app.router.add_post("/v1/metrics", found.take_metrics)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -50,6 +50,7 @@ from hearth.kube.leadership import ALONE
 from hearth.kube.manager import Manager
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
+from hearth.observability.push import MetricsPush
 from hearth.observability.traces.tracer import Tracer
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,7 @@ async def _run(
         stack.callback(registry.unregister, metrics)
         tracer = Tracer("broker", keys.SYSTEM_NAMESPACE)
         stack.push_async_callback(asyncio.to_thread, tracer.close)
+        push = stack.enter_context(MetricsPush("broker", keys.SYSTEM_NAMESPACE))
         bearers = Bearers(client)
         stack.push_async_callback(bearers.close)
         deliveries = DeliveryClient(limits.client, bearers=bearers)
@@ -188,7 +190,7 @@ async def _run(
         )
         if not is_split:  # there is one authority
             PodCertificates(manager, encryption.vouch)
-        _follow_settings(manager, logs, plane.disk, gate, encryption, tracer)
+        _follow_settings(manager, logs, plane.disk, gate, encryption, tracer, push)
         stack.push_async_callback(plane.close)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
@@ -226,6 +228,7 @@ def _follow_settings(
     gate: Gate,
     encryption: Encryption,
     tracer: Tracer,
+    push: MetricsPush,
 ) -> None:
     settings = LiveSettings(RuntimeSettings())
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
@@ -236,6 +239,7 @@ def _follow_settings(
     settings.on_change(lambda value: gate.configure(value.flags))
     settings.on_change(lambda value: encryption.configure(value.flags))
     settings.on_change(lambda value: tracer.configure(value.observability.tracing))
+    settings.on_change(lambda value: push.configure(value.observability.metrics))
 
 
 async def _listen(

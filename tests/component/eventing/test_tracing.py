@@ -408,7 +408,7 @@ async def set_observability(found, **data):
     )
 
 
-async def test_a_config_map_switches_traces_on_and_bad_values_are_refused(tmp_path):
+async def test_a_config_map_switches_traces_and_metrics_on_and_bad_values_are_refused(tmp_path):
     async with (
         collecting() as collector,
         cluster_sink() as (target, got),
@@ -424,6 +424,9 @@ async def test_a_config_map_switches_traces_on_and_bad_values_are_refused(tmp_pa
             tracing_protocol="http/protobuf",
             tracing_endpoint=collector.url,
             tracing_sampling_rate="1",
+            metrics_protocol="http/protobuf",
+            metrics_endpoint=collector.url,
+            metrics_export_interval="50ms",
         )
         broker = f"http://127.0.0.1:{found.port}/default/default"
         sent = None
@@ -442,6 +445,7 @@ async def test_a_config_map_switches_traces_on_and_bad_values_are_refused(tmp_pa
         labels = told | dict.fromkeys(places, "")
         metric = "http_server_request_duration_seconds_count"
         assert REGISTRY.get_sample_value(metric, labels) == 1
+        await until(lambda: "hearth_trace_spans" in collector.metrics.get("broker", ()))
     assert {"broker:default.default", "trigger:t.default", f"send {target['uri']}"} <= {
         span.name for span in collector.spans
     }

@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from cryptography import x509
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
 
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import CERTIFICATES
@@ -26,6 +21,8 @@ from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, EVENTS, SECRETS
 from serving.localauthority import ensure_authority
 from serving.main import ServingConfig, run
+from tests.otlp import collecting
+from tests.waiting import until
 
 NAME = "default.localhost"
 
@@ -111,26 +108,11 @@ async def test_a_component_says_as_much_as_config_logging_lets_it(client: KubeCl
 
 
 async def test_metrics_go_to_a_collector_while_the_setting_names_one(client: KubeClient) -> None:
-    bodies: asyncio.Queue[bytes] = asyncio.Queue()
-
-    async def take(request: web.Request) -> web.Response:
-        bodies.put_nowait(await request.read())
-        return web.Response()
-
-    app = web.Application(client_max_size=2**24)
-    app.router.add_post("/v1/metrics", take)
-    server = TestServer(app)
-    await server.start_server()
-    try:
-        address = f"http://127.0.0.1:{server.port}"
-        await _observe(client, "http/protobuf", address, "50ms")
-        async with asyncio.timeout(10):
-            told = ExportMetricsServiceRequest.FromString(await bodies.get()).resource_metrics[0]
+    async with collecting() as collector:
+        await _observe(client, "http/protobuf", collector.url, "50ms")
+        await until(lambda: "controller" in collector.metrics)
         await _observe(client, "none", None, None)
-    finally:
-        await server.close()
-    assert told.resource.attributes[0].value.string_value == "controller"
-    assert "hearth_reconcile" in {metric.name for metric in told.scope_metrics[0].metrics}
+    assert "hearth_reconcile" in collector.metrics["controller"]
 
 
 async def _observe(client: KubeClient, *values: str | None) -> None:
