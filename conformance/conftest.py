@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -59,32 +61,50 @@ def access(
         return
     if request.config.getoption("--broker-url") or request.config.getoption("--channel-url"):
         pytest.skip("only an address was given; this test needs a cluster")
-    folder = tmp_path_factory.mktemp("hearth")
-    command = str(Path(sys.executable).with_name("hearth"))
-    where = ["--data-dir", str(folder)]
-    subprocess.run([command, "up", "--detach", "--port", "0", *where], check=True, timeout=120)
-    image = [request.config.getoption("--hub-image"), "--", sys.executable, str(_HUB)]
-    subprocess.run([command, "image", "add", *where, *image], check=True, timeout=30)
-    state = json.loads((folder / "state.json").read_text())
-    try:
+    with _a_hearth(tmp_path_factory, request.config.getoption("--hub-image")) as state:
         yield state["kubeconfig"], f"http://127.0.0.1:{state['ports']['gateway']}"
+
+
+@contextmanager
+def _a_hearth(factory: pytest.TempPathFactory, hub_image: str) -> Iterator[dict[str, Any]]:
+    """A Hearth of this run's own, which pytest's workers share: the last one ends it."""
+    worker = "PYTEST_XDIST_WORKER" in os.environ
+    folder = (factory.getbasetemp().parent if worker else factory.mktemp("own")) / "hearth"
+    folder.mkdir(exist_ok=True)
+    where = ["--data-dir", str(folder)]
+    users = folder.with_name("hearth.users")
+    with _locked(users) as file:
+        if not (count := int(file.read() or 0)):
+            _hearth("up", "--detach", "--port", "0", *where)
+            _hearth("image", "add", *where, hub_image, "--", sys.executable, str(_HUB))
+        _write(file, count + 1)
+    try:
+        yield json.loads((folder / "state.json").read_text())
     finally:
-        subprocess.run([command, "down", *where], check=True, timeout=120)
+        with _locked(users) as file:
+            count = int(file.read()) - 1
+            _write(file, count)
+            if not count:
+                _hearth("down", *where)
 
 
-def _add_images(data_dir: Path, prefix: str) -> None:
-    """Have each program's image name mean what its Procfile says."""
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[str]]:
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield file
+
+
+def _write(file: IO[str], number: int) -> None:
+    file.truncate(0)
+    file.write(str(number))
+    file.flush()
+
+
+def _hearth(*arguments: str) -> None:
     command = str(Path(sys.executable).with_name("hearth"))
-
-    def add(name: str) -> None:
-        image = f"{prefix}/{name.rpartition('/')[2]}"
-        where = ["--data-dir", str(data_dir), "--workdir", str(all_programs.FOLDER / name)]
-        program = all_programs.command(name, sys.executable)
-        run = [command, "image", "add", *where, image, "--", *program]
-        subprocess.run(run, check=True, timeout=60)
-
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(add, all_programs.names()))
+    subprocess.run([command, *arguments], check=True, timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +123,14 @@ def programs(request: pytest.FixtureRequest, access: tuple[str, str], cluster: C
     prefix = request.config.getoption("--images")
     if given and prefix == OWN_IMAGES:
         pytest.skip("nobody publishes this suite's images: build them, and say --images")
+
+    def container(program: str) -> dict[str, Any]:
+        if given:
+            return {"image": f"{prefix}/{program.rpartition('/')[2]}"}
+        image = request.config.getoption("--hub-image")
+        return all_programs.as_process(program, sys.executable, image)
+
     if not given:
-        _add_images(Path(access[0]).parent, prefix)
         # Pods of one machine share its ports.
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -112,7 +138,7 @@ def programs(request: pytest.FixtureRequest, access: tuple[str, str], cluster: C
         features = {"data": {"kubernetes.podspec-init-containers": "enabled"}}
         cluster.core.patch_namespaced_config_map("config-features", "knative-serving", features)
     all_programs.settings(cluster)
-    started = Programs(cluster, prefix)
+    started = Programs(cluster, container)
     started.start(*all_programs.shared(started))
     started.ask_for_long()
     return started

@@ -21,29 +21,23 @@ SOMEBODY = (2020, 2021)
 MEMORY = 250 << 20
 
 
-def names() -> list[str]:
-    """Return the names of the images, as in their folder."""
-    found = {path.parent for path in FOLDER.rglob("Dockerfile")} - {FOLDER / "eventshub"}
-    return sorted(str(each.relative_to(FOLDER)) for each in found)
-
-
-def command(program: str, python: str) -> list[str]:
-    """Return what a program's Procfile says, with this interpreter."""
-    line = (FOLDER / program / "Procfile").read_text().removeprefix("web: ").split()
-    return [python if word == "python3" else word for word in line]
+def as_process(program: str, python: str, image: str) -> dict[str, Any]:
+    """Return a container that does what a program's Procfile says, with this interpreter."""
+    line = (FOLDER / program / "Procfile").read_text().removeprefix("web: ").strip()
+    words = [python if word == "python3" else word for word in line.split()]
+    script = f'cd {FOLDER / program} && exec {" ".join(words)} "$@"'
+    return {"image": image, "command": ["sh", "-c", script, program]}
 
 
 class Programs:
     """What is made for tests of this suite, by the name of the Service."""
 
-    def __init__(self, cluster: Cluster, prefix: str) -> None:
+    def __init__(self, cluster: Cluster, container: Callable[[str], dict[str, Any]]) -> None:
         self.cluster = cluster
-        self._prefix = prefix
+        self.container = container
+        """A container that runs a program: its image, and what else that needs."""
         self._urls: dict[str, str] = {}
         self.long_request: Future[Answer] | None = None
-
-    def image(self, program: str) -> str:
-        return f"{self._prefix}/{program.rpartition('/')[2]}"
 
     def service(
         self,
@@ -57,7 +51,7 @@ class Programs:
     ) -> dict[str, Any]:
         """Return a Service of one container; ``spec`` goes beside its containers."""
         pairs = [{"name": key, "value": value} for key, value in (env or {}).items()]
-        main = {"image": self.image(program or name), **(container or {})}
+        main = {**self.container(program or name), **(container or {})}
         main["env"] = [*pairs, *main.get("env", [])]
         template = {
             "metadata": {"annotations": dict(annotations or {})},
@@ -116,10 +110,10 @@ def shared(programs: Programs) -> list[dict[str, Any]]:
     ready = {"httpGet": {"path": "/healthz/ready"}, "periodSeconds": 1}
     port = programs.cluster.side_port
     beside = {
-        "image": programs.image("sidecarcontainer"),
+        **programs.container("multicontainer/sidecarcontainer"),
         "env": [{"name": "LISTEN_PORT", "value": port}],
     }
-    multi = make("multicontainer", "servingcontainer", env={"FORWARD_PORT": port})
+    multi = make("multicontainer", "multicontainer/servingcontainer", env={"FORWARD_PORT": port})
     multi["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 8080}]
     multi["spec"]["template"]["spec"]["containers"].append(beside)
     return [
@@ -182,7 +176,10 @@ def of_the_contract(make: Callable[..., dict[str, Any]]) -> list[dict[str, Any]]
         runtime("own-port", ports=[{"containerPort": OWN_PORT}]),
         runtime("somebody", securityContext={"runAsUser": user, "runAsGroup": group}),
         runtime("nobody", deadline(15), securityContext={"runAsUser": 0, "runAsNonRoot": True}),
-        runtime("limited", resources={"limits": {"memory": "250Mi", "cpu": "1"}}),
+        runtime(
+            "limited",
+            resources={"limits": {"memory": "250Mi", "cpu": "1"}, "requests": {"cpu": "10m"}},
+        ),
     ]
 
 

@@ -111,10 +111,10 @@ def test_initcontainers_run_before_the_container(programs: Programs) -> None:
         container={"volumeMounts": [mount]},
         volumes=[data],
         initContainers=[
-            {"name": "late", "image": programs.image("slowstart"), "args": ["-sleep", "1"]},
+            {"name": "late", **programs.container("slowstart"), "args": ["-sleep", "1"]},
             {
                 "name": "write",
-                "image": programs.image("volumes"),
+                **programs.container("volumes"),
                 "env": [{"name": "SKIP_DATA_SERVE", "value": "true"}],
                 "volumeMounts": [mount],
             },
