@@ -169,6 +169,7 @@ async def _rows(fleet: Fleet) -> list[Row]:
     await fleet.asleep()
     many = await fleet.one_by_one("at-thousand")
     held = (fleet.held() - empty) / (COUNT - 10)
+    await asyncio.sleep(SETTLE_SECONDS)
     steady = await fleet.writes(STEADY_SECONDS)
     restarted = await fleet.writes_of_restart("control")
     again = await fleet.restart("control")

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from hearth.cluster.node.pod.spec import Container, Probe
 from hearth.cluster.node.probes.handlers import Target, run_handler
-from hearth.cluster.node.probes.schedule import Progress, answered, first_at, next_at
+from hearth.cluster.node.probes.schedule import (
+    Progress,
+    answered,
+    first_at,
+    is_eager,
+    next_at,
+)
 from hearth.kube.clock import Clock
 
 _UNANSWERED_SECONDS = 3.0
@@ -89,6 +96,10 @@ class Prober:
                 self.reports.ready(progress.result)
 
 
+_waited_for: WeakSet[_ProbeLoop] = WeakSet()
+"""Whose first success is waited for eagerly; those that were given up leave by themselves."""
+
+
 class _ProbeLoop:
     """Asks one probe again and again; yields the progress after each answer."""
 
@@ -100,6 +111,8 @@ class _ProbeLoop:
         started = watch.started_at if self._eager else float("-inf")
         self._progress = Progress(counted_at=started)
         self._next = max(first_at(probe, watch.started_at), watch.clock())
+        if self._eager:
+            _waited_for.add(self)
 
     def __aiter__(self) -> _ProbeLoop:
         return self
@@ -118,8 +131,15 @@ class _ProbeLoop:
             watch.reports.unanswered(probe.handler.port)
         if not outcome.is_success and self._progress.is_counted:
             watch.reports.unhealthy("Unhealthy", f"{self._name} probe failed: {outcome.message}")
+        if not is_eager(probe, self._progress, now - watch.started_at):
+            _waited_for.discard(self)
         following = next_at(
-            probe, self._progress, started_at=watch.started_at, now=asked_at, eager=self._eager
+            probe,
+            self._progress,
+            started_at=watch.started_at,
+            now=asked_at,
+            eager=self._eager,
+            crowd=len(_waited_for),
         )
         self._next = max(following, now)
         return self._progress

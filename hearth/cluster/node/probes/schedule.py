@@ -2,8 +2,9 @@
 
 Kubelet probes once a period. A service that is woken by a request cannot wait for that, so a
 readiness or startup probe without an initial delay is *eager*: asked at once, every 20 ms in the
-first second, every 50 ms up to ten seconds, then by its period. Eager misses count against the
-failure threshold only once a period, so thresholds mean what they mean on any cluster.
+first second, every 50 ms up to ten seconds, then by its period. Where many start at once each is
+asked less often, since questions take the time that the programs need. Eager misses count against
+the failure threshold only once a period, so thresholds mean what they mean on any cluster.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from hearth.cluster.node.pod.spec import Probe
 
 EAGER_STEPS = ((1.0, 0.02), (10.0, 0.05))  # (until this age of the container, ask this often)
+SHARE_SECONDS = 0.002  # between two eager questions, whomever they are put to
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,11 @@ def answered(
 
 
 def next_at(
-    probe: Probe, progress: Progress, *, started_at: float, now: float, eager: bool
+    probe: Probe, progress: Progress, *, started_at: float, now: float, eager: bool, crowd: int = 1
 ) -> float:
-    """When to ask again."""
+    """When to ask again. ``crowd`` containers are waited for eagerly, this one among them."""
     if eager and is_eager(probe, progress, now - started_at):
         for age, interval in EAGER_STEPS:
             if now - started_at < age:
-                return now + min(interval, probe.period)
+                return now + min(max(interval, crowd * SHARE_SECONDS), probe.period)
     return now + probe.period

@@ -80,3 +80,9 @@ def test_the_result_follows_the_last_run_of_equal_answers(answers: list[bool]) -
         elif answers[max(0, index - 3) : index] == [False] * 3:
             expected = False
     assert play(DEFAULT, [(n * 10.0, a) for n, a in enumerate(answers)]).result is expected
+
+
+@pytest.mark.parametrize(("crowd", "after"), [(1, 0.02), (10, 0.02), (200, 0.4), (10_000, 10.0)])
+def test_many_that_start_at_once_are_asked_less_often(crowd: int, after: float) -> None:
+    at = next_at(DEFAULT, Progress(), started_at=0.0, now=0.0, eager=True, crowd=crowd)
+    assert at == pytest.approx(after)
