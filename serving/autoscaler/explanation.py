@@ -201,6 +201,8 @@ def _bounded(subject: Subject, scale: Scale) -> Iterator[Step]:
         limits += "; no route leads here, so min does not count"
     if bounds.scheduled.open:
         limits += f"; scheduled: {', '.join(bounds.scheduled.open)}"
+    if bounds.is_surging:
+        limits += "; of its rollout, which keeps to a number of pods (rollout-surge)"
     bounded = max(wish, low)
     bounded = min(bounded, high) if high and wish >= low else bounded
     yield Step("bounds", bounded, limits, decides=bounded != before)

@@ -55,6 +55,8 @@ class Bounds:
     progress_deadline: float = 600.0
     scheduled: Scheduled = UNSCHEDULED
     """What a schedule had to do with them, and when that changes."""
+    is_surging: bool = False
+    """Whether a rollout that is bounded in pods has to do with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def limited(bounds: Bounds, limits: Limits | None) -> Bounds:
         min_scale=min(max(bounds.min_scale, limits.least), most),
         max_scale=most,
         initial=min(bounds.initial, most),
+        is_surging=True,
     )
 
 

@@ -68,9 +68,11 @@ def limits_of(
             if share.revision == revision:
                 return Limits(max(1, -(-base * share.percent // part.percent)))
         if revision == newest or is_new:
-            # One that is not ready yet comes on top of all that take part.
+            # One that is not ready yet comes on top of all that take part. Each further one of
+            # the older may have a pod for a fraction: without room for that it would never go on.
             counted = older if revision == newest else part.shares
-            most = max(1, base + surge.of(base) - sum(pods(each.revision) for each in counted))
+            room = base + surge.of(base) + len(older) - 1
+            most = max(1, room - sum(pods(each.revision) for each in counted))
             return Limits(most, min(most, base) if revision == newest else 0)
     if revision in served:
         return None

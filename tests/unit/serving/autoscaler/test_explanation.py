@@ -13,7 +13,8 @@ from serving.api.stats import Frame, Stat
 from serving.autoscaler.decide import DeciderSpec
 from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
-from serving.autoscaler.scale import Active, Bounds, Phase, settle
+from serving.autoscaler.scale import Active, Bounds, Phase, limited, settle
+from serving.routing.surge import Limits
 
 KEY: Key = ("ns", "rev-1")
 NOW = 1_000_000.0
@@ -187,3 +188,12 @@ def test_the_last_step_is_what_would_be_applied(
     assert told.decided_by
     made.tick(NOW)
     assert made.deciders[KEY].decision.desired in (subject.desired, before.desired)
+
+
+def test_bounds_of_a_rollout_say_whose_they_are() -> None:
+    told = explained(loads=[70.0] * 70, bounds=limited(Bounds(min_scale=4), Limits(3)))
+    (step,) = (each for each in told.steps if each.rule == "bounds")
+    assert step.pods == 3
+    assert step.text == (
+        "min 3, max 3; of its rollout, which keeps to a number of pods (rollout-surge)"
+    )

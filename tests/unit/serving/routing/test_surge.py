@@ -111,6 +111,30 @@ def test_a_surge_is_one_pod_at_least(text: str, base: int, pods: int) -> None:
     assert parse_surge(text).of(base) == pods
 
 
+@given(
+    base=st.integers(1, 30),
+    surge=st.builds(Surge, st.integers(1, 100), st.booleans()),
+    weights=st.lists(st.integers(1, 97), min_size=2, max_size=5),
+)
+def test_with_any_number_of_revisions_the_newest_can_go_on(
+    base: int, surge: Surge, weights: list[int]
+) -> None:
+    shares = [max(1, 100 * each // sum(weights)) for each in weights[:-1]]
+    shares.append(100 - sum(shares))
+    names = [f"hello-0000{place}" for place in range(1, len(shares) + 1)]
+    ingress = an_ingress(*zip(names, shares, strict=True), base=base)
+    most: dict[str, int] = {}
+    for revision in names:  # the newest last: the older ones have gone down to their limits
+        found = limits_of(
+            revision, ingress, surge=surge, pods=lambda each: most.get(each, 0), made=made
+        )
+        assert found is not None
+        most[revision] = found.most
+    assert sum(most.values()) <= base + surge.of(base) + len(names) - 2
+    part = ConfigurationRollout("hello", 100, tuple(map(Share, names, shares)))
+    assert most_percent(part, base=base, ready=most[names[-1]]) > shares[-1] or shares[-1] == 100
+
+
 # -- a rollout in simulated time -------------------------------------------------------------------
 
 
