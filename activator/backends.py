@@ -89,6 +89,7 @@ class Backend:
         "cold_phases",
         "cold_starts",
         "is_gone",
+        "is_wanted",
         "pod_seen_at",
         "policy",
         "probing",
@@ -109,6 +110,8 @@ class Backend:
         self.can_wake = bool(ref.revision)
         # What made pods has been deleted: none will come any more.
         self.is_gone = False
+        # Somebody waits at a page for the first pod, whose request is answered already.
+        self.is_wanted = False
         self.throttler: Throttler[Waiting] = Throttler(context.random, context.room)
         self.stats = RequestStats(now)
         self.retries = RetryBudget(now)

@@ -548,6 +548,7 @@ class Exchange:
         backend.stats.enter(now)
         self.answer(head)
         if not backend.throttler.ready:
+            backend.is_wanted = True
             backend.wake()
 
     def _cut(self, status: int) -> None:

@@ -120,10 +120,16 @@ class Reporter:
         self._poke_timer = None
         self._poke_at = asyncio.get_running_loop().time()
         # Who came by a route may have been answered by a placeholder, and is wanted all the same.
-        backends = [each for each in self._poked if each.throttler.waiting or self._of_routes]
+        backends = [
+            each
+            for each in self._poked
+            if each.throttler.waiting or each.is_wanted or self._of_routes
+        ]
         self._poked.clear()
         for address in self._connections.writers:
             self._send(address, self._decided_at(address, backends), _poke)
+        for each in backends:
+            each.is_wanted = False
 
     def _decided_at(self, address: Address, backends: Iterable[Backend]) -> list[Backend]:
         """Those on which the autoscaler at this address decides."""
@@ -165,5 +171,5 @@ def _poke(backend: Backend) -> Stat:
         backend.spec.scaled_name,
         float(stats.active or 1),
         0,
-        backend.throttler.waiting,
+        backend.throttler.waiting or int(backend.is_wanted),
     )

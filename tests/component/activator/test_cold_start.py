@@ -15,6 +15,7 @@ from activator.probing import ProbeKind, ProbeSpec
 from activator.reporter import Reporter
 from hearth.knative.autoscalers import OneAutoscaler
 from hearth.kube.tokens import Tokens
+from serving.api import keys
 from serving.api.config.gateway import BacklogLimits
 from serving.api.stats import Event, Frame, Hello, StatsReader
 
@@ -353,9 +354,27 @@ async def _asks_through(lab: Any, autoscaler: Autoscaler, reporter: Reporter) ->
         # The request itself is counted once, by the frame of its second.
         await lab.until(lambda: len(autoscaler.frames()) >= 2)
         assert sum(s.requests for frame in autoscaler.frames() for s in frame.stats) == 1
+        await _asks_by_a_page(lab, autoscaler)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def _asks_by_a_page(lab: Any, autoscaler: Autoscaler) -> None:
+    """Who got a page waits as well, although the request is over."""
+    before = len(autoscaler.frames())
+    lab.revision("paged")
+    marks, labels = {keys.WAITING_PAGE: "true"}, {keys.SERVICE: "paged"}
+    rule = lab.rule("paged.test", {"paged": 100})
+    lab.ingress("paged", rule, annotations=marks, labels=labels)
+    assert (await lab.get("paged.test", "/", "Accept: text/html")).status == 503
+
+    def asked() -> list[int]:
+        frames = autoscaler.frames()[before:]
+        stats = [stat for frame in frames if frame.is_poke for stat in frame.stats]
+        return [stat.queued for stat in stats if stat.revision == "paged"]
+
+    await lab.until(lambda: asked() == [1])
 
 
 async def _free_port() -> int:
