@@ -53,7 +53,11 @@ class Latecomers:
 
     def _asks_for_certificates(self) -> bool:
         network = self._settings().network
-        return network.external_domain_tls or network.cluster_local_domain_tls
+        return (
+            network.external_domain_tls
+            or network.cluster_local_domain_tls
+            or network.namespace_wildcard_cert_selector is not None
+        )
 
     def _asks_for_wildcards(self) -> bool:
         """Whether the setting is there, or was and has left certificates behind."""

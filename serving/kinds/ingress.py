@@ -19,8 +19,14 @@ def ingress_class(obj: Object, settings: Settings) -> str:
     return keys.INGRESS_CLASS.value(meta.annotations(obj)) or settings.network.ingress_class
 
 
+class OptionError(ValueError):
+    """An annotation that says nothing that a KIngress could be told."""
+
+
 def http_option(obj: Object, settings: Settings) -> str:
-    """Whether plain http is served or sent to https."""
-    asked = keys.HTTP_PROTOCOL.value(meta.annotations(obj)) or settings.network.http_protocol
-    redirected = asked.lower() == network.HTTP_REDIRECTED
+    """Whether plain http is served or sent to https; raises OptionError, in Knative's words."""
+    asked = keys.HTTP_PROTOCOL.value(meta.annotations(obj)).lower()
+    if asked not in ("", network.HTTP_ENABLED, network.HTTP_REDIRECTED):
+        raise OptionError(f"incorrect http-protocol annotation: {asked}")
+    redirected = (asked or settings.network.http_protocol) == network.HTTP_REDIRECTED
     return keys.HTTP_REDIRECTED if redirected else keys.HTTP_ENABLED

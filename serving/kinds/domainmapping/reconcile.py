@@ -34,6 +34,7 @@ from serving.kinds.domainmapping.children import (
     mapped_hosts,
 )
 from serving.kinds.drift import exact_drift
+from serving.kinds.ingress import OptionError
 from serving.kinds.status import Draft
 from serving.routing.domains import Naming
 from serving.routing.hosts import REASON, Holders, grant
@@ -88,19 +89,22 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
         domain = f"svc.{settings.cluster_domain}"
         target = _resolve(observed, mapping, draft=draft, domain=domain)
         if target is not None:
-            desired = make_mapping_ingress(
-                mapping,
-                settings,
-                host=target[0],
-                service=target[1],
-                paths=[
-                    (each, f"{each.service}.{namespace(mapping)}.{domain}")
-                    for each in paths_of(meta.annotations(mapping))
-                ],
-                tls=secured.tls,
-                challenges=secured.challenges,
-            )
-            _program(observed, mapping, desired, draft=draft, actions=actions)
+            try:
+                desired = make_mapping_ingress(
+                    mapping,
+                    settings,
+                    host=target[0],
+                    service=target[1],
+                    paths=[
+                        (each, f"{each.service}.{namespace(mapping)}.{domain}")
+                        for each in paths_of(meta.annotations(mapping))
+                    ],
+                    tls=secured.tls,
+                    challenges=secured.challenges,
+                )
+                _program(observed, mapping, desired, draft=draft, actions=actions)
+            except OptionError as error:
+                draft.conditions.mark_false(keys.INGRESS_READY, "ErrorConfig", str(error))
     return Plan((*actions, *draft.writes(DOMAINMAPPINGS)))
 
 

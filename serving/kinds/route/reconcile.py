@@ -21,7 +21,7 @@ from serving.api.annotations import READ_DURATION, stored
 from serving.api.rollouts import surge_of
 from serving.api.settings import Settings
 from serving.kinds.drift import exact_drift, merged_drift
-from serving.kinds.ingress import ingress_class
+from serving.kinds.ingress import OptionError, ingress_class
 from serving.kinds.route.certificates import Secured, mark, secure
 from serving.kinds.route.children import make_ingress
 from serving.kinds.route.placeholder import GATEWAY_HOST, make_placeholder
@@ -88,7 +88,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     work = _Work(observed, route, settings=settings, now=now)
     try:
         work.run()
-    except DomainError as error:
+    except (DomainError, OptionError) as error:
         work.draft.conditions.mark_false(keys.ALL_TRAFFIC_ASSIGNED, "ErrorConfig", str(error))
     return Plan((*work.actions, *work.draft.writes(ROUTES)), requeue_after=work.requeue_after)
 

@@ -139,6 +139,15 @@ def test_a_certificate_that_the_gateway_cannot_show(world: Any) -> None:
     assert status["url"] == status["address"]["url"] == f"https://{NAME}:8443"
 
 
+def test_an_option_that_is_none(world: Any) -> None:
+    annotations = {keys.HTTP_PROTOCOL.key: "x"}
+    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["metadata"].update(annotations=annotations))
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["IngressReady"] == ("False", "ErrorConfig")
+    told = world.message(DOMAINMAPPINGS, NAME, "IngressReady")
+    assert told == "incorrect http-protocol annotation: x"
+
+
 def asks_for_certificates(world: Any, **network: Any) -> None:
     asked = NetworkConfig(
         autocreate_cluster_domain_claims=True, external_domain_tls=True, **network

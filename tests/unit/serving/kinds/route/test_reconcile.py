@@ -179,6 +179,18 @@ def test_redirect_to_https(world: Any) -> None:
     assert world.the(KINGRESSES, "hello")["spec"]["httpOption"] == "Redirected"
 
 
+def test_an_option_that_is_none_is_told_and_what_is_served_stays(world: Any) -> None:
+    world.put(ROUTES, a_route(annotations={keys.HTTP_PROTOCOL.key: "Redirected"}))
+    world.settle(world.reconcile)
+    wrong = {keys.HTTP_PROTOCOL.key: "Redirect"}
+    world.edit(ROUTES, "hello", lambda o: o["metadata"].update(annotations=wrong))
+    world.settle(world.reconcile)
+    assert world.the(KINGRESSES, "hello")["spec"]["httpOption"] == "Redirected"
+    assert world.conditions(ROUTES, "hello")["AllTrafficAssigned"] == ("False", "ErrorConfig")
+    told = world.message(ROUTES, "hello", "AllTrafficAssigned")
+    assert told == "incorrect http-protocol annotation: redirect"
+
+
 def test_an_unusable_domain_template(world: Any) -> None:
     network = NetworkConfig(domain_template="{{.Name}}_{{.Domain}}")
     world.settings = replace(world.settings, network=network)
