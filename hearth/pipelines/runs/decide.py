@@ -17,7 +17,7 @@ from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339_micro
 from hearth.kube.meta import Object
 from hearth.kube.patch import STRATEGIC_PATCH, create_merge_patch
-from hearth.kube.plan import Action, Create, Event, Patch, Plan
+from hearth.kube.plan import Action, Create, Delete, Event, Patch, Plan
 from hearth.kube.resources import PODS
 from hearth.kube.views import Pod
 from hearth.pipelines.api import keys
@@ -128,11 +128,16 @@ def _over(seen: Seen, status: Fields, end: Fields, now: float) -> Decision:
 
 
 def _stops(seen: Seen) -> list[Action]:
-    """Have pods end that are not over: by a time limit, so that their logs stay."""
+    """Have pods end that are not over: by a time limit, so that their logs stay.
+
+    One that no node has is deleted: a time limit counts from its beginning, which may be to come.
+    """
     told = {"spec": {"activeDeadlineSeconds": 1}}
     run = Run(seen.run)
     return [
         Patch(PODS, meta.name(pod), meta.namespace(pod), told)
+        if Pod(pod).node_name or Pod(pod).phase != "Pending"
+        else Delete(PODS, meta.namespace(pod), meta.name(pod), uid=meta.uid(pod))
         for pod in seen.pods
         if not Pod(pod).is_finished
         and not meta.is_deleting(pod)

@@ -218,6 +218,8 @@ async def _wait_for_each_other(hearth: Hearth, asker: Asker, run: str) -> None:
     await until_phase(hearth, run, "Succeeded")
     await hearth.until(lambda: hearth.there(PODS, f"{second}-worker-1"))
     await pod_is(hearth, f"{second}-worker-1", "Running")
+    assert (await asker.ask(second, "/jobs", {"name": "unplaced", "image": "x"})).is_success
+    await hearth.until(lambda: hearth.there(PODS, f"{second}-unplaced-1"))
     await hearth.client.patch(keys.RUNS, second, "default", {"spec": {"canceled": True}})
     await until_phase(hearth, second, "Aborted")
 
@@ -226,6 +228,11 @@ async def _wait_for_each_other(hearth: Hearth, asker: Asker, run: str) -> None:
         return bool(pod["spec"]["activeDeadlineSeconds"] == 1)
 
     await hearth.until(is_told_to_end)
+
+    async def is_gone() -> bool:
+        return not await hearth.there(PODS, f"{second}-unplaced-1")
+
+    await hearth.until(is_gone)
 
 
 async def test_it_does_what_it_may_and_needs_all_of_that(tmp_path: Path, monkeypatch: Any) -> None:
