@@ -60,12 +60,12 @@ class _CustomRules:
     def _rules(self) -> RuleSet | None:
         return RuleSet(self.schema, is_resource=True) if has_rules(self.schema) else None
 
-    def default(self, obj: Object) -> None:
+    def default(self, obj: Object, known: Object | None = None) -> None:
         shaping.prune(obj, self.schema, is_resource=True)
         shaping.drop_nulls(obj, self.schema)
         shaping.fill_defaults(obj, self.schema)
 
-    def default_again(self, obj: Object) -> None:
+    def default_again(self, obj: Object, known: Object | None = None) -> None:
         """After a webhook: a null it put there stays, for validation to refuse."""
         shaping.prune(obj, self.schema, is_resource=True)
         shaping.fill_defaults(obj, self.schema)

@@ -147,8 +147,8 @@ def define(
 
 
 def _strategy(rules: Rules, struct: typetable.Struct, namespaced: bool) -> Strategy:
-    def default(obj: Object) -> None:
-        round_trip(obj, struct)
+    def default(obj: Object, known: Object | None = None) -> None:
+        round_trip(obj, struct, known)
         rules.default(obj)
 
     def validate(obj: Object) -> list[FieldError]:

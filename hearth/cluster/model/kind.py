@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from hearth.cluster.model.fielderrors import FieldError
 
@@ -50,7 +50,7 @@ class ScalePaths:
     label_selector: str | None = None
 
 
-def _same(obj: Object) -> None:
+def _same(obj: Object, known: Object | None = None) -> None:
     return None
 
 
@@ -66,6 +66,13 @@ def _no_change(new: Object, old: Object | None) -> None:
     return None
 
 
+class Default(Protocol):
+    """Sets defaults in an object; what is exactly so in ``known``, which is stored, has them."""
+
+    def __call__(self, obj: Object, known: Object | None = None) -> None:
+        """Change the object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """The rules of a kind as pure functions. ``default`` and ``prepare`` change the object given.
@@ -75,8 +82,8 @@ class Strategy:
     resource is handled by the caller). ``generation`` says whether the kind counts spec changes.
     """
 
-    default: Callable[[Object], None] = _same
-    default_again: Callable[[Object], None] | None = None  # after a webhook's change; None: default
+    default: Default = _same
+    default_again: Default | None = None  # after a webhook's change; None: default
     prepare: Callable[[Object, Object | None], None] = _no_change
     validate: Callable[[Object], list[FieldError]] = _no_errors
     validate_update: Callable[[Object, Object], list[FieldError]] = _no_update_errors

@@ -30,11 +30,11 @@ _ORPHAN = "orphan"
 _FOREGROUND = "foregroundDeletion"
 
 
-def canonical_metadata(obj: Object) -> None:
+def canonical_metadata(obj: Object, known: Object | None = None) -> None:
     """Brings ``metadata`` to the form Go would write it in, for custom kinds."""
     metadata = obj.get("metadata")
     if isinstance(metadata, dict):
-        round_trip(metadata, struct("meta/v1", "ObjectMeta"))
+        round_trip(metadata, struct("meta/v1", "ObjectMeta"), (known or {}).get("metadata"))
 
 
 def validate_object_meta(

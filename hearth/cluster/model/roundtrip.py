@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from datetime import UTC, datetime
 from typing import Any
 
+from hearth.cluster.model.differences import is_exactly
 from hearth.cluster.model.typetable import VALUE_KINDS, Field, GoType, Struct
 from hearth.kube.quantity import canonical
 
 Object = dict[str, Any]
 
 
-def round_trip(obj: Object, struct: Struct) -> None:
-    """Changes ``obj`` to its canonical form; values of a wrong type are left as they are."""
-    fields = struct.fields
+def round_trip(obj: Object, struct: Struct, known: Object | None = None) -> None:
+    """Changes ``obj`` to its canonical form; values of a wrong type are left as they are.
+
+    What is exactly so in ``known``, an object that is stored, is canonical.
+    """
+    fields, known = struct.fields, known or {}
     for key in list(obj):
         field = fields.get(key)
-        if field is None:
+        if field is None or (key in known and is_exactly(obj[key], known[key])):
             continue
-        value = _canonical(obj[key], field.type)
+        value = _canonical(obj[key], field.type, known.get(key))
         if _is_left_out(value, field):
             del obj[key]
         else:
@@ -77,12 +82,12 @@ _ZEROS = {
 }
 
 
-def _canonical(value: Any, go_type: GoType) -> Any:
+def _canonical(value: Any, go_type: GoType, known: Any = None) -> Any:
     if value is None:
         return _of_null(go_type)
     if go_type.struct is not None:
         if isinstance(value, dict):
-            round_trip(value, go_type.struct)
+            round_trip(value, go_type.struct, known if isinstance(known, dict) else None)
         return value
     if go_type.elem is not None:
         return _container(value, go_type.elem)
@@ -110,6 +115,8 @@ def _quantity(value: Any) -> Any:
         return value
 
 
+_TIMES, _USUAL_LENGTH = 512, 40
+"""So many times are remembered, if they are no longer: what is written in a second has the same."""
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -117,6 +124,10 @@ _RFC_3339 = re.compile(
 
 def parse_time(text: str) -> datetime | None:
     """An RFC 3339 time, in UTC; None when ``text`` is none."""
+    return _remembered(text) if len(text) <= _USUAL_LENGTH else _read_time(text)
+
+
+def _read_time(text: str) -> datetime | None:
     if not _RFC_3339.fullmatch(text):  # ISO 8601 knows weeks, and forms without separators
         return None
     try:
@@ -125,9 +136,17 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
+_remembered = functools.lru_cache(_TIMES)(_read_time)
+
+
 def _time(value: Any) -> Any:
     moment = parse_time(value) if isinstance(value, str) else None
-    return value if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value if moment is None else _to_the_second(moment)
+
+
+@functools.lru_cache(_TIMES)
+def _to_the_second(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _micro_time(value: Any) -> Any:

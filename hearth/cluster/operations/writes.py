@@ -371,9 +371,9 @@ def _merge_with_old(write: Write, new: Object, old: Object) -> Object:
             new["status"] = old["status"]
         else:
             new.pop("status", None)
-    kind.strategy.default(new)
+    kind.strategy.default(new, old)
     if kind.custom:
-        canonical_metadata(new)
+        canonical_metadata(new, old)
     return new
 
 

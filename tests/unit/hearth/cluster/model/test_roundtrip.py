@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -115,3 +116,32 @@ def test_times_are_in_utc() -> None:
     moment = parse_time("2020-01-01T00:00:00.5+02:00")
     assert moment is not None
     assert moment.isoformat() == "2019-12-31T22:00:00.500000+00:00"
+
+
+CONTAINERS = st.fixed_dictionaries(
+    {"name": st.sampled_from("ab")},
+    optional={
+        "args": st.lists(st.just("x"), max_size=1) | st.none(),
+        "resources": st.sampled_from([{}, {"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}]),
+        "securityContext": st.sampled_from([{}, None, {"runAsUser": 0}]),
+    },
+)
+SPECS = st.fixed_dictionaries(
+    {"containers": st.lists(CONTAINERS, max_size=2)},
+    optional={
+        "hostNetwork": st.booleans(),
+        "securityContext": st.sampled_from([{}, {"sysctls": []}, {"fsGroup": 1}]),
+        "nodeSelector": st.sampled_from([{}, {"a": "b"}, None]),
+    },
+)
+
+
+@given(SPECS, SPECS)
+def test_what_is_known_already_makes_no_difference(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    known = canonical("core/v1", "PodSpec", old)
+    whole = canonical("core/v1", "PodSpec", copy.deepcopy(new))
+    round_trip(new, struct("core/v1", "PodSpec"), known)
+    assert new == whole
+    assert canonical("core/v1", "PodSpec", copy.deepcopy(known)) == known
