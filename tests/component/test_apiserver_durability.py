@@ -121,6 +121,20 @@ async def test_the_state_is_loaded_as_it_was_left(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_has_settled_is_packed_and_what_was_just_written_is_not(tmp_path: Path) -> None:
+    store = Store(tmp_path, clock)
+    key, other = Key("configmaps", "n", "a"), Key("configmaps", "n", "b")
+    first = await store.put(key, a_config_map("a", "1"), expected=0)
+    assert list(store.settled_entries()) == []
+    await store.put(other, a_config_map("b", "1"), expected=0)
+    assert list(store.settled_entries()) == [first]
+    await store.put(other, a_config_map("b", "2"), expected=2)
+    assert list(store.settled_entries()) == [], "it has been written again"
+    assert [entry.key for entry in store.settled_entries()] == [other]
+    assert list(store.settled_entries()) == []
+    await store.close()
+
+
 async def test_a_key_takes_one_write_at_a_time(tmp_path: Path) -> None:
     store = Store(tmp_path, clock)
     key = Key("configmaps", "n", "a")

@@ -23,7 +23,7 @@ from hearth.cluster.lifecycle.apiservices import ApiServiceController
 from hearth.cluster.lifecycle.customresources import DefinitionController
 from hearth.cluster.lifecycle.firsts import telling
 from hearth.cluster.lifecycle.gc import GarbageCollector
-from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
+from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events, pack_regularly
 from hearth.cluster.lifecycle.namespaces import NamespaceController
 from hearth.cluster.lifecycle.quotas import Quotas
 from hearth.cluster.model.clusterips import API_ADDRESS
@@ -151,6 +151,7 @@ async def controllers(
         "apiservices": api_services.run,
         "resource-quotas": quotas.run,
         "garbage-collector": GarbageCollector(api).run,
+        "packing": lambda: pack_regularly(api.store),
         "compaction": lambda: compact_regularly(api, keep_seconds=config.compaction_seconds),
         "events": lambda: expire_events(api, lifetime_seconds=config.event_lifetime_seconds),
     }

@@ -1,4 +1,4 @@
-"""Work by the clock: compaction of the revision log, and old Events."""
+"""Work by the clock: compaction of the revision log and of objects in memory, and old Events."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import logging
 
 from hearth.cluster.model.objects import Entry
 from hearth.cluster.operations.api import Api
-from hearth.cluster.store.store import StaleWrite, StoreError
+from hearth.cluster.store.store import StaleWrite, Store, StoreError
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.guards import caught
 
 log = logging.getLogger(__name__)
 _EVERY_SECONDS = 60.0
 _BATCH = 50
+_PACK_SECONDS, _PACK_PAUSE_SECONDS = 5.0, 0.01
 _EVENTS = "events"
 
 
@@ -27,6 +28,16 @@ async def compact_regularly(api: Api, *, keep_seconds: float) -> None:
             log.warning("compaction failed", extra={"error": str(error)})
         else:
             log.debug("compacted", extra={"revisions": gone, "oldest": api.store.oldest})
+
+
+async def pack_regularly(store: Store) -> None:
+    """Compresses in memory what was not written for some seconds, until cancelled."""
+    while True:
+        await asyncio.sleep(_PACK_SECONDS)
+        for index, entry in enumerate(store.settled_entries()):
+            entry.pack()
+            if index % _BATCH == _BATCH - 1:  # some milliseconds
+                await asyncio.sleep(_PACK_PAUSE_SECONDS)
 
 
 def is_expired(entry: Entry, now: float, lifetime: float) -> bool:

@@ -14,7 +14,7 @@ import fcntl
 import functools
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hearth.cluster.model import objects
@@ -96,6 +96,8 @@ class Store:
         self._pending: dict[Key, asyncio.Future[Entry]] = {}
         self._listeners: dict[str, list[Listener]] = {}
         self._all_listeners: list[Listener] = []
+        self._written = set[Key]()
+        self._settling = set[Key]()
         self._reader: sqlite3.Connection | None = None
         self._reading = asyncio.Lock()
         self._load(self._writer.connection)
@@ -109,6 +111,7 @@ class Store:
             else:
                 entry = objects.make_entry(key, row.id, row.value)
                 self._state.apply(Change(entry, None, deleted=False))
+                self._written.add(key)
         self._assigned = self._committed = sql.last_revision(connection)
         self._oldest = sql.compacted_revision(connection)
         self._history = History(self._committed)
@@ -239,12 +242,21 @@ class Store:
             self._tombstones[key] = change.revision
         else:
             self._tombstones.pop(key, None)
+            self._written.add(key)
         self._history.append(change)
         for listener in (*self._listeners.get(key.resource, ()), *self._all_listeners):
             try:
                 listener(change)
             except Exception:  # the write is done; its caller and the other listeners hear of it
                 caught("store-listener", (key.namespace, key.name))
+
+    def settled_entries(self) -> Iterator[Entry]:
+        """Those that were written before the last call, and not since, or loaded."""
+        settled = self._settling - self._written
+        self._settling, self._written = self._written, set()
+        for key in settled:
+            if (entry := self._state.get(key)) is not None:
+                yield entry
 
     # -- compaction ------------------------------------------------------------------------
 

@@ -57,3 +57,22 @@ def test_stored_bytes_take_no_more_room_than_they_are_long() -> None:
     finally:
         tracemalloc.stop()
     assert taken < 1.2 * sum(map(len, values))
+
+
+def test_a_packed_entry_reads_as_before_and_is_smaller() -> None:
+    pod = a_pod() | {"spec": {"x": "y" * 3000}}
+    value = objects.encode(pod, 7)
+    entry = objects.make_entry(Key("pods", "n", "p"), 7, value)
+    size = objects.Change(entry, entry, deleted=False).size
+    for _ in range(2):
+        entry.pack()
+        assert len(entry.held) < len(value) / 3
+        assert entry.value == value
+        assert entry.parse() == orjson.loads(value)
+        assert objects.Change(entry, entry, deleted=False).size == size
+
+
+def test_what_cannot_be_made_smaller_stays_as_it_is() -> None:
+    entry = objects.make_entry(Key("x", "", "x"), 7, b'{"metadata":{}}')
+    entry.pack()
+    assert entry.value == entry.held == b'{"metadata":{}}'

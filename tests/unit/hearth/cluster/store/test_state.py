@@ -104,7 +104,7 @@ def test_history_gives_all_changes_or_says_that_it_cannot(
 def test_history_keeps_no_more_bytes_than_it_may(sizes: list[int]) -> None:
     history, key, before = History(0, max_bytes=4000), Key("pods", "n", "p"), None
     for revision, size in enumerate(sizes, start=1):
-        entry = replace(an_entry(key, revision), value=b"x" * size)
+        entry = replace(an_entry(key, revision), held=b"x" * size)
         history.append(Change(entry, before, False))
         before = entry
     kept = history.after(history.floor, "pods")
