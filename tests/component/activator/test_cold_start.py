@@ -324,6 +324,7 @@ async def test_the_autoscaler_hears_of_a_waiting_request_at_once(running_lab: An
         tokens=Tokens("secret"),
         name="activator-1",
         clock=time.monotonic,
+        judged=lambda *service: service == ("default", "shop"),
     )
     async with running_lab(wakers=[reporter]) as lab:
         await _asks_through(lab, autoscaler, reporter)
@@ -333,7 +334,7 @@ async def test_the_autoscaler_hears_of_a_waiting_request_at_once(running_lab: An
 
 async def _asks_through(lab: Any, autoscaler: Autoscaler, reporter: Reporter) -> None:
     running = asyncio.create_task(reporter.run(lab.plane.backends.all))
-    backend = lab.revision("zero")
+    backend = lab.revision("zero", service="shop")
 
     async def wake() -> None:
         if not backend.throttler.pods:
@@ -353,7 +354,10 @@ async def _asks_through(lab: Any, autoscaler: Autoscaler, reporter: Reporter) ->
         assert stat.concurrency == 1.0
         # The request itself is counted once, by the frame of its second.
         await lab.until(lambda: len(autoscaler.frames()) >= 2)
-        assert sum(s.requests for frame in autoscaler.frames() for s in frame.stats) == 1
+        told = [stat for frame in autoscaler.frames() for stat in frame.stats]
+        assert sum(stat.requests for stat in told) == 1
+        # And how it ended, since its Service is judged by that.
+        assert sum(sum(stat.answered.values()) for stat in told) == 1
         await _asks_by_a_page(lab, autoscaler)
     finally:
         running.cancel()
