@@ -66,6 +66,12 @@ def observe(lister: Lister, key: Key, autoscaling: Autoscaling) -> Observed | No
     )
 
 
+def _of_service(_lister: Lister, service: Object) -> Iterator[Key]:
+    """Map a revision's Services to it, and another's to who may want its name."""
+    own = labels(service).get(keys.SERVERLESS_SERVICE) or key_of(service)[1]
+    yield namespace(service), own.removesuffix("-private")
+
+
 def _activators(lister: Lister) -> tuple[Object, ...]:
     return tuple(lister.list(sources.ACTIVATOR_SLICES, keys.SERVING_NAMESPACE))
 
@@ -107,7 +113,7 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
         watches=(
             Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),
             Watch(sources.PODS, to_revision, when=pods.counts_otherwise, hold=quiet),
-            Watch(sources.K8S_SERVICES, label_key(keys.SERVERLESS_SERVICE)),
+            Watch(sources.K8S_SERVICES, _of_service),
             Watch(sources.HPAS, to_revision),
             Watch(sources.ACTIVATOR_SLICES, _of_activators),
         ),
