@@ -140,6 +140,8 @@ class AdmissionChain:
 
     def _concerned(self, webhook: Webhook, attempt: Attempt) -> Kind | None:
         """The version in which the webhook is to see the object; None: it is not to be asked."""
+        if not webhook.may_concern(attempt.kind):
+            return None
         is_namespace = attempt.kind.group_resource == "namespaces"
         kind = matching_version(
             webhook,

@@ -85,6 +85,12 @@ class Webhook:
     is_reinvocable: bool
     review_versions: tuple[str, ...]
     conditions: MatchConditions = field(default_factory=lambda: MatchConditions(()))
+    groups: frozenset[str] = frozenset((_ANY,))
+    """Of all rules: most writes are in none of them."""
+
+    def may_concern(self, kind: Kind) -> bool:
+        """Whether a rule may be about this kind."""
+        return _ANY in self.groups or kind.group in self.groups
 
 
 def webhooks_of(configuration: Object) -> list[Webhook]:
@@ -97,11 +103,13 @@ def webhooks_of(configuration: Object) -> list[Webhook]:
 
 
 def _webhook(declared: Mapping[str, Any], uid: str) -> Webhook:
+    rules = tuple(_rule(rule) for rule in declared.get("rules") or ())
     return Webhook(
         uid=uid,
+        groups=frozenset[str]().union(*(rule.groups for rule in rules)),
         name=declared["name"],
         target=_target(declared.get("clientConfig") or {}),
-        rules=tuple(_rule(rule) for rule in declared.get("rules") or ()),
+        rules=rules,
         ignores_failure=declared.get("failurePolicy") == "Ignore",
         is_equivalent=declared.get("matchPolicy", "Equivalent") == "Equivalent",
         namespaces=selector_from_object(declared.get("namespaceSelector") or {}),

@@ -59,7 +59,7 @@ def _clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
 
 def negotiate(accept: str) -> Output:
     """The first clause that can be served; 406 when there is none."""
-    if not accept or accept == "*/*":
+    if accept in ("", "*/*", JSON):
         return PLAIN
     for media, parameters in _clauses(accept):
         output = _output(media, parameters)

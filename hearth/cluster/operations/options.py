@@ -41,6 +41,8 @@ def _dry_run_errors(given: list[str]) -> list[FieldError]:
 def _manager_errors(manager: str) -> Iterator[FieldError]:
     if len(manager.encode()) > _MANAGER_LIMIT:
         yield fielderrors.too_long("fieldManager", _MANAGER_LIMIT)
+    if manager.isprintable():
+        return
     index = 0
     for letter in manager:
         if not letter.isprintable():

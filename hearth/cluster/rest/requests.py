@@ -40,7 +40,9 @@ class Request:
     def manager(self) -> str:
         """The field manager of a client that names none: its User-Agent up to the slash."""
         head = self.headers.get("user-agent", "").partition("/")[0]
-        return "".join(c for c in head if c.isprintable())[:128] or "unknown"
+        if not head.isprintable():
+            head = "".join(c for c in head if c.isprintable())
+        return head[:128] or "unknown"
 
 
 Body = bytes | AsyncIterator[bytes]
