@@ -365,6 +365,28 @@ def test_a_refused_deployment_is_told_once_until_it_is_made(world: Any) -> None:
     assert {status for status, _ in world.conditions(REVISIONS, NAME).values()} == {"True"}
 
 
+def test_a_refused_deployment_is_tried_again_ever_less_often(world: Any) -> None:
+    def again() -> float:
+        observed = revision.Observed(world.get(REVISIONS, NAME))
+        plan = revision.creation_failed(observed, "no room", now=world.now)
+        world.apply(plan)
+        assert plan.requeue_after is not None
+        return plan.requeue_after
+
+    assert again() == 1.0
+    world.now += 10
+    assert again() == pytest.approx(10, abs=1)
+    world.now += 600
+    assert again() == 60.0
+
+
+def test_a_name_that_is_taken_is_said_so(world: Any) -> None:
+    observed = revision.Observed(world.get(REVISIONS, NAME))
+    taken = 'There is an existing Deployment "x" that we do not own.'
+    world.apply(revision.creation_failed(observed, taken, now=world.now))
+    assert world.conditions(REVISIONS, NAME)["ResourcesAvailable"] == ("False", "NotOwned")
+
+
 def test_schemes_of_probes_are_written_as_pods_want_them(world: Any) -> None:
     check = {"path": "/ready", "scheme": "https"}
     world.edit(
