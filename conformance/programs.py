@@ -106,7 +106,12 @@ def shared(programs: Programs) -> list[dict[str, Any]]:
     data, data_mount = volume("data", {"emptyDir": {}}, "/data")
     h2c = {"ports": [{"name": "h2c", "containerPort": 8080}]}
     probe = {"httpGet": {"path": "/healthz/readiness"}, "periodSeconds": 1}
-    live = {"httpGet": {"path": "/healthz/liveness"}, "periodSeconds": 1}
+    # Long before a slow machine has started it, it is asked whether it lives.
+    live = {
+        "httpGet": {"path": "/healthz/liveness"},
+        "periodSeconds": 1,
+        "failureThreshold": 60,
+    }
     ready = {"httpGet": {"path": "/healthz/ready"}, "periodSeconds": 1}
     port = programs.cluster.side_port
     beside = {
