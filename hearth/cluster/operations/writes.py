@@ -273,6 +273,7 @@ class UpdateRules:
 
     missing: Callable[[], Object] | None = None
     tracked: bool = False  # managedFields are set already (apply)
+    replaces: bool = False  # the change does not look at the object as it is
 
 
 _PLAIN = UpdateRules()
@@ -305,7 +306,7 @@ async def _create_missing(write: Write, rules: UpdateRules) -> Written:
 async def _update_once(write: Write, entry: Entry, change: Change, rules: UpdateRules) -> Written:
     api = write.api
     old = write.served.parse(entry)
-    new = change(write.served.parse(entry))
+    new = change(old if rules.replaces else write.served.parse(entry))
     new.setdefault("metadata", {})
     _check_namespace(write, new)
     asked_version = str(new["metadata"].get("resourceVersion") or "")

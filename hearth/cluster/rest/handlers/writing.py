@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from hearth.cluster.codec import decode, patches, yamlbody
 from hearth.cluster.fields import updates as managed
 from hearth.cluster.model import status
@@ -62,9 +64,10 @@ async def put(call: Call) -> Response:
     obj = decoded(call, write_options, None if stored is None else call.served.parse(stored))
     check_name(obj, call.target.name, call.key.namespace)
     can_create = call.served.resource in options.CREATE_ON_UPDATE
-    missing = (lambda: obj) if can_create and not call.target.subresource else None
-    write = call.write(write_options)
-    written = await update(write, _always(obj), UpdateRules(missing=missing))
+    fresh = _copies(obj)
+    missing = fresh if can_create and not call.target.subresource else None
+    rules = UpdateRules(missing=missing, replaces=True)
+    written = await update(call.write(write_options), lambda _: fresh(), rules)
     return written_response(call, written)
 
 
@@ -98,11 +101,10 @@ async def finalize(call: Call) -> Response:
     return written_response(call, await update(write, change))
 
 
-def _always(obj: Object) -> Callable[[Object], Object]:
-    def change(_: Object) -> Object:
-        return decode.copied(obj)
-
-    return change
+def _copies(obj: Object) -> Callable[[], Object]:
+    """The object itself, and copies of what it was for further tries: each may be changed."""
+    first, text = [obj], orjson.dumps(obj)
+    return lambda: first.pop() if first else orjson.loads(text)
 
 
 async def patch(call: Call) -> Response:
