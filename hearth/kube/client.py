@@ -224,7 +224,8 @@ class KubeClient:
     async def _websocket(
         self, path: str, query: Sequence[tuple[str, str]]
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
-        headers: dict[str, str] = {}
+        # Of a stream kube-apiserver has nothing to offer that is called JSON.
+        headers = {"Accept": "*/*"}
         await self._identify(headers, refused=None)
         try:
             async with self._session.ws_connect(

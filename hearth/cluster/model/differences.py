@@ -20,6 +20,17 @@ def is_exactly(left: Any, right: Any) -> bool:
         return False
 
 
+def is_same(left: Any, right: Any) -> bool:
+    """Whether two values are the same JSON, in whatever order of fields."""
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(is_same(left[k], right[k]) for k in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(is_same, left, right))
+    return bool(left == right)
+
+
 def changed_part(new: Object, old: Object) -> Object:
     """The fields of an object that another one has not, or not exactly so; lists as a whole.
 

@@ -17,6 +17,7 @@ from hearth.cluster.codec import decode
 from hearth.cluster.fields import updates as managed
 from hearth.cluster.model import objects, status
 from hearth.cluster.model.checks import path_segment_problems
+from hearth.cluster.model.differences import is_same
 from hearth.cluster.model.fielderrors import FieldError, invalid
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.objectmeta import (
@@ -323,7 +324,7 @@ async def _update_once(write: Write, entry: Entry, change: Change, rules: Update
     _warn(write, new, old)
     await api.admission.validate(write.attempt("UPDATE", new, old))
     managed.keep_times(old, new)
-    if new == old:
+    if new == old and is_same(new, old):  # to Python true is 1
         return Written(entry)
     return await _replace(write, new, entry)
 

@@ -29,6 +29,7 @@ _WORKER_SLACK = 120
 """Seconds beyond a run's own limit after which nobody needs its worker any more."""
 _WARM = {"hearth.dev/warm-interpreter": "enabled"}
 """On one machine Hearth's own programs may be forked from an interpreter that has imported them."""
+_SHARED = {"fsGroup": 65532, "fsGroupChangePolicy": "OnRootMismatch"}
 _MADE_HERE = "dev.local/"
 """What names of images begin with that `hearth pipeline` makes on one machine: environments."""
 _FILES = ("script.py", "event.json")
@@ -240,11 +241,14 @@ def _pod(
     is_told = not settings.in_cluster and is_process and bool(files)
     if mounts and not is_told:
         container["volumeMounts"] = mounts
+    # A volume of a cluster is root's, and an image's program often somebody else.
+    is_shared = settings.in_cluster and bool(shared)
     account = Run(run).settings.spec.get("serviceAccountName")
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        **({"securityContext": dict(_SHARED)} if is_shared else {}),
         **({"serviceAccountName": account} if account else {}),
         **({"volumes": volumes} if volumes else {}),
         "containers": [container],

@@ -149,6 +149,18 @@ def test_the_pod_of_a_function_has_script_and_event_but_no_token(
     assert [item["key"] for item in volume["secret"]["items"]] == ["script.py", "event.json"]
 
 
+def test_whoever_the_image_runs_as_may_write_what_jobs_share_in_a_cluster() -> None:
+    run = with_job(image="alpine", workspace=True)
+    there, here = (
+        make_job(run, "a", 1, Settings("http://x", in_cluster=each))["spec"]
+        for each in (True, False)
+    )
+    assert there["securityContext"]["fsGroup"] and "securityContext" not in here
+    assert (
+        "securityContext" not in make_job(with_job(image="alpine"), "a", 1, Settings("x"))["spec"]
+    )
+
+
 def test_the_worker_has_a_token_of_its_run_and_none_of_an_account() -> None:
     run = a_run()
     worker = make_worker(run, 1, Settings("http://x"))

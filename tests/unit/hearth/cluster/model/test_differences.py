@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.cluster.model.differences import changed_part, is_exactly
+from hearth.cluster.model.differences import changed_part, is_exactly, is_same
 
 KEYS = st.sampled_from("abc")
 VALUES = st.recursive(
@@ -47,3 +47,15 @@ def test_nothing_has_changed_in_what_is_the_same(obj: Any) -> None:
 def test_what_is_not_the_same_text_is_another_value(left: Any, right: Any) -> None:
     assert not is_exactly({"a": left}, {"a": right})
     assert changed_part({"a": left}, {"a": right}) == {"a": left}
+
+
+@given(OBJECTS, OBJECTS)
+def test_the_same_is_what_has_the_same_canonical_text(left: Any, right: Any) -> None:
+    texts = {orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in (left, right)}
+    assert is_same(left, right) == (len(texts) == 1)
+
+
+def test_the_order_of_fields_makes_no_difference_and_of_items_it_does() -> None:
+    assert is_same({"a": [{"b": 1, "c": 2}]}, {"a": [{"c": 2, "b": 1}]})
+    assert not is_same({"a": [1, 2]}, {"a": [2, 1]})
+    assert is_same(2**70, 2**70)
