@@ -6,7 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from tests.e2e.acluster.cluster import BASE, REGISTRY, hearth
+from tests.e2e.acluster.cluster import BASE, KUBECONFIG, REGISTRY, hearth
+from tests.e2e.support import hearth_command
 
 NAME = f"own-{os.getpid()}"
 SCRIPT = f"""
@@ -42,4 +43,4 @@ def test_a_folder_runs_in_an_image_made_of_it_and_its_jobs_keep_files(tmp_path: 
         hearth("run", "artifacts", name, "--to", str(tmp_path / "to"))
         assert (tmp_path / "to/build/word.txt").read_text() == "KEPT"
     finally:
-        hearth("pipeline", "delete", NAME, check=False)
+        hearth_command("pipeline", "delete", NAME, "--kubeconfig", KUBECONFIG, check=False)
