@@ -26,20 +26,20 @@ from urllib.parse import parse_qs
 from activator.http.events import Handler, ResponseHead, ServerStream
 from activator.http.fields import Field, find_field
 from activator.http.timers import Timers
-from eventing.codec import CodecError, Event, decode, render_head
+from eventing.codec import CodecError, Event, decode
 from eventing.engines.seam import Refused
 from eventing.runtime.addressable import Addressable
-from eventing.runtime.answering import Answering, ask
+from eventing.runtime.answering import Answering
 from eventing.runtime.answers import answer, refusal
-from eventing.runtime.asyncs.messages import Asked, Result, failure, location_of, own_fields
+from eventing.runtime.asyncs.carrying import Carrier
+from eventing.runtime.asyncs.messages import Asked, location_of, own_fields
 from eventing.runtime.asyncs.results import Results, Service
 from eventing.runtime.asyncs.tickets import CHANCE_BYTES, Tickets
-from eventing.runtime.client import Answer, DeliveryClient
+from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare_unstamped
 from eventing.runtime.places import CHANNEL, Place
-from eventing.runtime.policy import DEFAULT_TIMEOUT_SECONDS, is_success
-from eventing.runtime.target import Address, BadTarget, Target, parse_target
+from eventing.runtime.target import Address
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest
 from hearth.kube.clock import Clock, wall_clock
 from serving.api import asyncrequests as words
@@ -48,11 +48,8 @@ MOST_RESULT_BYTES = 256 * 1024 * 1024
 """Of one Service's results together."""
 _AT_ONCE = 10_000
 _AGAIN_SECONDS = 5
-_TIMEOUT_SECONDS = DEFAULT_TIMEOUT_SECONDS - 5
-"""A little less than the subscription waits for us."""
 _OFFERED: Field = (b"preference-applied", b"respond-async")
 _PENDING: Field = (words.STATE_FIELD, b"pending")
-_TOLD_AGAIN = (b"retry-after", b"x-hearth-capacity")
 
 Find = Callable[[Place], Addressable | None]
 
@@ -74,9 +71,8 @@ class Asyncs:
         self.limits = limits or IngressLimits()
         self.timers = Timers()
         self.results = Results(folder, clock)
+        self._carrier = Carrier(client, gateway, self.results, self._is_over)
         self._find = find
-        self._client = client
-        self._gateway = gateway
         self._clock = clock
         self._known_tickets: Tickets | None = None
         self._answering = Answering("async", _AT_ONCE, "too many requests are under way")
@@ -120,11 +116,11 @@ class Asyncs:
                     self._accept(service, request, b"/" + rest, body)
                 case words.RUN:
                     ticket, event = self._event(service, request, body)
-                    work = self._run(service, ticket, event, tells=query == b"callback")
+                    work = self._carrier.run(service, ticket, event, tells=query == b"callback")
                     self._answering.begin(work, request.answer)
                 case words.FAILED:
                     ticket, event = self._event(service, request, body)
-                    work = self._failed(service, ticket, event, _callback(query))
+                    work = self._carrier.failed(service, ticket, event, _callback(query))
                     self._answering.begin(work, request.answer)
                 case words.LOOK_UP:
                     work = self._look_up(service, rest.partition(b"?")[0].decode("latin-1"))
@@ -176,7 +172,7 @@ class Asyncs:
             raise Refused(text, status=429, retry_after=_AGAIN_SECONDS)
         return addressable
 
-    # -- to the Service ------------------------------------------------------------------------
+    # -- to the Service and out ---------------------------------------------------------------
 
     def _event(self, service: Service, request: WholeRequest, body: bytes) -> tuple[str, Event]:
         """Return a request that was taken in here; raise CodecError for any other."""
@@ -185,70 +181,6 @@ class Asyncs:
         if self._tickets.ends(service, ticket) is None:
             raise CodecError("the event is no request that was taken in here")
         return ticket, events[0]
-
-    async def _run(
-        self, service: Service, ticket: str, event: Event, *, tells: bool
-    ) -> ResponseHead:
-        """Have the Service answer, and keep its answer."""
-        if self._is_over(service, ticket):
-            return answer(200, "its time is over")
-        result = await asyncio.to_thread(self.results.read, service, ticket)
-        if result is None:
-            got = await self._ask(Asked.of(event), ticket)
-            if _is_tried_again(got):
-                return await self._not_yet(service, ticket, got)
-            result = Result(got.status, own_fields(got.fields), got.body)
-            await asyncio.to_thread(self.results.write, service, ticket, result)
-        return _event_answer(result.event(service, ticket)) if tells else answer(200)
-
-    async def _ask(self, asked: Asked, ticket: str) -> Answer:
-        if self._gateway is None:
-            return Answer(None, error="this broker knows no gateway")
-        host = asked.host.decode("latin-1")
-        target = Target(f"http://{host}", self._gateway, None, asked.host, asked.target)
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def resolve(got: Answer) -> None:
-            if not answered.done():
-                answered.set_result(got)
-
-        self._client.send(target, asked.request(ticket), resolve, timeout_seconds=_TIMEOUT_SECONDS)
-        return await answered
-
-    async def _not_yet(self, service: Service, ticket: str, got: Answer) -> ResponseHead:
-        if got.status:
-            last = Result(got.status, own_fields(got.fields), got.body)
-            await asyncio.to_thread(self.results.note_failure, service, ticket, last)
-        fields = tuple(field for field in got.fields if field[0] in _TOLD_AGAIN)
-        return answer(got.status or 502, got.error, fields)
-
-    async def _failed(
-        self, service: Service, ticket: str, event: Event, callback: str
-    ) -> ResponseHead:
-        """Keep the last answer of a request that is given up, and tell who wants to know."""
-        if self._is_over(service, ticket):
-            return answer(200, "its time is over")
-        result = await asyncio.to_thread(self.results.failure, service, ticket)
-        known = event.attributes
-        last = result or failure(known.get("knativeerrorcode"), known.get("knativeerrordata"))
-        await asyncio.to_thread(self.results.write, service, ticket, last)
-        if not callback or await self._tell(callback, last.event(service, ticket)):
-            return answer(200)
-        return answer(502, "the callback takes nothing")
-
-    async def _tell(self, callback: str, event: Event) -> bool:
-        try:
-            target = parse_target(callback, self._gateway)
-        except BadTarget:
-            return True
-        lines = render_head(event).split(b"\r\n")[:-1]
-        fields = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
-        got = await ask(
-            self._client, target, fields, event.data or b"", timeout_seconds=_TIMEOUT_SECONDS
-        )
-        return is_success(got.status)
-
-    # -- out -----------------------------------------------------------------------------------
 
     async def _look_up(self, service: Service, ticket: str) -> ResponseHead:
         if self._tickets.ends(service, ticket) is None:
@@ -268,10 +200,6 @@ class Asyncs:
         await self._answering.close()
 
 
-def _is_tried_again(got: Answer) -> bool:
-    return got.status == 0 or got.status == 429 or got.status >= 500
-
-
 def _callback(query: bytes) -> str:
     return parse_qs(query.decode("latin-1")).get("callback", [""])[0]
 
@@ -279,9 +207,3 @@ def _callback(query: bytes) -> str:
 def _plain(status: int, text: str, fields: tuple[Field, ...] = ()) -> ResponseHead:
     kind = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
     return ResponseHead.of(status, (*kind, *fields), f"{text}\n".encode())
-
-
-def _event_answer(event: Event) -> ResponseHead:
-    lines = render_head(event).split(b"\r\n")[:-1]
-    fields = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
-    return ResponseHead.of(200, tuple(fields), event.data or b"")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ from hearth.cli.pipelines import scripts
 from hearth.cli.pipelines.following import follow_run
 from hearth.cli.pipelines.place import Place, found_pipeline
 from hearth.cli.pipelines.scripts import Script
+from hearth.cli.pipelines.sending import Sending, check_event, event_of, payload_of, send
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
@@ -25,8 +23,6 @@ from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
 from hearth.kube.names import dns1123_label_problems
 from hearth.pipelines.api import keys
-from hearth.pipelines.reading import read_script
-from hearth.pipelines.sdk.matching import matches, split
 from hearth.pipelines.views import PipelineSettings, run_name
 from hearth.timeouts import time_limit
 
@@ -64,16 +60,6 @@ class Wanted:
         }
         changed = {name: value for name, value in said.items() if value is not None}
         return {**before, **changed, "script": {"inline": script}}
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """The event of ``hearth pipeline run``."""
-
-    event: str
-    payload: str = ""
-    attributes: Mapping[str, str] = field(default_factory=dict)
-    follow: bool = False
 
 
 def wanted(
@@ -213,76 +199,3 @@ def run(place: Place, what: str, wanted: Wanted, sending: Sending) -> int:
         print(f"`hearth run follow {name}` follows it.")
         return 0
     return follow_run(place, name)
-
-
-def event_of(sending: Sending) -> dict[str, str]:
-    """Return the attributes of the event; raise UserError where it can be none."""
-    try:
-        source, kind = split(sending.event)
-    except ValueError as error:
-        raise UserError(f"--event {error}") from error
-    source = "hearth/cli" if source == "*" else source
-    return {"id": str(uuid.uuid4()), "source": source, "type": kind, **sending.attributes}
-
-
-def check_event(script: str, event: Mapping[str, str], what: str) -> None:
-    """Raise UserError where nothing in a script is for the event."""
-    handlers = read_script(script)
-    if not any(matches(each.pattern, dict(each.attributes), event) for each in handlers):
-        said = (
-            each.pattern + "".join(f" {name}={value}" for name, value in each.attributes)
-            for each in handlers
-        )
-        raise UserError(
-            f"nothing in {what} is for {event['source']}:{event['type']}: "
-            f"it has @on for {', '.join(said)}"
-        )
-
-
-def payload_of(text: str) -> str:
-    """Return the event's data for ``hearth event send``: JSON as it is, else the file of that name.
-
-    Raises UserError where there is none, or too much.
-    """
-    if text.lstrip()[:1] in ("{", "[", ""):
-        size = len(text.encode())
-    else:
-        text = text if text.startswith("@") else f"@{text}"
-        try:
-            size = Path(text[1:]).stat().st_size
-        except OSError as error:
-            raise UserError(
-                f"--payload {text[1:]}: {error.strerror}; give a file, or JSON that begins with {{"
-            ) from error
-    if size > keys.PAYLOAD_BYTES:
-        raise UserError(
-            f"--payload: {size} bytes; {keys.PAYLOAD_BYTES} are the most that an event of a "
-            "pipeline carries: put what is large where jobs can fetch it"
-        )
-    return text or "{}"
-
-
-def send(place: Place, broker: str, event: Mapping[str, str], payload: str) -> None:
-    """Send the event to a Broker, as ``hearth event send`` does."""
-    from hearth.cli.events import EventOptions
-    from hearth.cli.events import send as send_event
-
-    more = {name: value for name, value in event.items() if name not in _OWN}
-    options = EventOptions(
-        to=f"{place.namespace}/{broker}",
-        type=event["type"],
-        source=event["source"],
-        id=event["id"],
-        subject=event.get("subject"),
-        data=payload,
-        content_type=None,
-        extensions=[f"{name}={value}" for name, value in more.items()],
-        namespace=place.namespace,
-    )
-    with contextlib.redirect_stdout(io.StringIO()):
-        refused = send_event(place.data_dir, place.kubeconfig, options)
-    if refused:
-        raise UserError(f"the Broker {broker} did not take the event")
-
-
-_OWN = ("id", "source", "type", "subject")

@@ -149,12 +149,13 @@ def run_pipeline(
     """Send an event to a pipeline; of a script it is made or brought up to date first."""
     from hearth.cli.deploy.wanted import pairs
     from hearth.cli.pipelines import applying
+    from hearth.cli.pipelines.sending import Sending
 
     wanted = applying.wanted(
         Path(what), pipeline, broker, secret, env, image, concurrency, timeout, history,
         registry=registry, base=base, platforms=platform,
     )  # fmt: skip
-    sending = applying.Sending(event, payload, pairs("--attribute", attribute or []), follow)
+    sending = Sending(event, payload, pairs("--attribute", attribute or []), follow)
     place = place_of(namespace, name, data_dir, kubeconfig)
     raise typer.Exit(applying.run(place, what, wanted, sending))
 

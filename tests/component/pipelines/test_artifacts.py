@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from hearth.cli.errors import UserError
-from hearth.cli.pipelines import artifacts
-from hearth.cli.pipelines.artifacts import Receiver
+from hearth.cli.pipelines.receiving import MOST_BYTES, Receiver, printable
 from hearth.pipelines.sdk import artifacts as teller
 
 FOLDERS = {"a": "artifacts/a/2", "b": "artifacts/b/1", "none": "artifacts/none/1"}
@@ -104,7 +103,8 @@ def sent(path: str, content: bytes = b"x", *, size: int = 1, digest: str = "") -
         (sent("a//x"), "no path below a folder"),
         (sent("a/x", digest="0" * 64), "a/x came with a piece missing"),
         (sent("a/x")[:2], "came with a piece missing"),
-        (sent("a/x", size=artifacts.MOST_BYTES + 1), "more than 256.0 MiB"),
+        (sent("a/x", size=MOST_BYTES + 1), "more than 256.0 MiB"),
+        (sent("a/x", b"four", size=3), "a/x is longer than the pod said"),
         ([b'{"error": "/x: No such file"}'], "/x: No such file"),
     ],
 )
@@ -124,7 +124,4 @@ def test_too_many_files_are_an_error(
 
 
 def test_names_do_nothing_to_a_terminal() -> None:
-    assert (
-        artifacts.printable("a\x1b[31m/b\n")
-        == "a\N{REPLACEMENT CHARACTER}[31m/b\N{REPLACEMENT CHARACTER}"
-    )
+    assert printable("a\x1b[31m/b\n") == "a\N{REPLACEMENT CHARACTER}[31m/b\N{REPLACEMENT CHARACTER}"

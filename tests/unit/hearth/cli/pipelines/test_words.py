@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 
 from hearth.cli.errors import UserError
-from hearth.cli.pipelines.applying import (
-    Sending,
-    Wanted,
-    check_event,
-    event_of,
-    name_of,
-    payload_of,
-)
+from hearth.cli.pipelines.applying import Wanted, name_of
+from hearth.cli.pipelines.sending import Sending, check_event, event_of, payload_of
 from hearth.cli.pipelines.words import elapsed, job_rows, run_row, took
 from hearth.pipelines.api.keys import PAYLOAD_BYTES
 from tests.unit.hearth.pipelines.test_decide import a_run
