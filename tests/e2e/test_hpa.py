@@ -59,8 +59,12 @@ def test_a_service_of_the_hpa_class_follows_its_cpu(hearth: Hearth) -> None:
             ),
             what="three ready pods",
         )
-    told = hearth.kubectl("describe", "hpa", "busy-00001").stdout
-    assert "SuccessfulRescale" in told
-    assert "cpu resource utilization (percentage of request) above target" in told
+    why = "cpu resource utilization (percentage of request) above target"
+
+    def are_told() -> bool:  # Events are written after the fact
+        told = hearth.kubectl("describe", "hpa", "busy-00001").stdout
+        return "SuccessfulRescale" in told and why in told
+
+    wait_until(are_told, what="the Event of it")
     wait_until(lambda: status(hearth)["desiredReplicas"] == 1, seconds=60, what="one pod")
     assert hearth.request("busy").status == 200

@@ -87,10 +87,14 @@ def test_a_burst_from_zero_gets_all_its_pods_at_once(hearth: Hearth) -> None:
     assert {answer.status for answer in answers} == {200}
     sets = hearth.get_json("rs", "-l", "app=burst")["items"]
     assert [each["spec"]["replicas"] for each in sets] == [4]
-    events = hearth.get_json("events", "--field-selector", "reason=ScalingReplicaSet")["items"]
-    told = [each["message"] for each in events if each["involvedObject"]["name"] == "burst"]
+
+    def told() -> list[str]:
+        events = hearth.get_json("events", "--field-selector", "reason=ScalingReplicaSet")["items"]
+        return [each["message"] for each in events if each["involvedObject"]["name"] == "burst"]
+
     # The first of it is told of at once, the rest together: no pod between 1 and 4.
-    assert len(told) <= 2 and told[-1].endswith(" to 4"), told
+    wait_until(lambda: told()[-1:] and told()[-1].endswith(" to 4"), what="the Event of four")
+    assert len(told()) <= 2, told()
     [explained] = json.loads(hearth.run("scale", "explain", "burst", "-o", "json").stdout)
     assert explained["scaledBy"] == "keda"
     wait_until(lambda: replicas(hearth, "burst") == 0, what="asleep again")
