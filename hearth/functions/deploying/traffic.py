@@ -87,7 +87,9 @@ def canary(service: Object, share: int) -> list[Object]:
     """Return traffic by which the next revision gets a share and those of now share the rest."""
     stable = _named(service)
     if not stable:
-        raise TrafficError("a new service has nobody to share with: deploy it without --to first")
+        raise TrafficError(
+            "a new service has nobody to share with: deploy it without --to or --no-traffic first"
+        )
     return [*_shared(stable, 100 - share), _latest(share)]
 
 
