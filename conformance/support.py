@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubernetes import client, config, dynamic
+from kubernetes.dynamic.exceptions import DynamicApiError
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,15 @@ class Cluster:
         obj: dict[str, Any] = self.kind(kind, group).get(name, self.namespace).to_dict()
         return obj
 
+    def is_there(self, kind: str, name: str, group: str = "serving.knative.dev/v1") -> bool:
+        try:
+            self.get(kind, name, group)
+        except DynamicApiError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
     def delete(self, kind: str, name: str, group: str = "serving.knative.dev/v1") -> None:
         self.kind(kind, group).delete(name, self.namespace)
 
@@ -65,6 +75,25 @@ class Cluster:
             namespace=self.namespace,
             content_type="application/merge-patch+json",
         )
+
+    def replace(
+        self, kind: str, name: str, label: str, group: str = "serving.knative.dev/v1"
+    ) -> None:
+        """Put an object with one label more; who was faster is no reason to fail."""
+
+        def replaced() -> bool:
+            obj = self.get(kind, name, group)
+            obj["metadata"].setdefault("labels", {})[label] = "yes"
+            try:
+                self.kind(kind, group).replace(body=obj, namespace=self.namespace)
+            except DynamicApiError as error:
+                if error.status != 409:
+                    raise
+                return False
+            return True
+
+        until(replaced, what="a replacement without a conflict")
+        assert self.get(kind, name, group)["metadata"]["labels"][label] == "yes"
 
     def until_ready(
         self, kind: str, name: str, *, group: str = "serving.knative.dev/v1", seconds: float = 90

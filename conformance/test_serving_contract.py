@@ -163,14 +163,7 @@ def not_ready(cluster: Cluster, name: str) -> None:
         assert ready.get("status") != "True"
         return ready.get("status") == "False"
 
-    def there() -> bool:
-        try:
-            cluster.get("Revision", f"{name}-00001")
-        except DynamicApiError as error:
-            return bool(error.status != 404)
-        return True
-
-    until(there, what="the Revision")
+    until(lambda: cluster.is_there("Revision", f"{name}-00001"), what="the Revision")
     until(failed, seconds=180, what="a Revision that has failed")
 
 

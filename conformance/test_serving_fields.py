@@ -349,32 +349,13 @@ def patch(cluster: Cluster, kind: str, name: str) -> None:
 
 
 def replace(cluster: Cluster, kind: str, name: str) -> None:
-    def replaced() -> bool:
-        obj = cluster.get(kind, name)
-        obj["metadata"].setdefault("labels", {})["replaced"] = "yes"
-        try:
-            cluster.kind(kind).replace(body=obj, namespace=cluster.namespace)
-        except DynamicApiError as error:
-            if error.status != 409:
-                raise
-            return False
-        return True
-
-    until(replaced, what="a replacement without a conflict")
-    assert cluster.get(kind, name)["metadata"]["labels"]["replaced"] == "yes"
+    cluster.replace(kind, name, "replaced")
 
 
 def delete(cluster: Cluster, kind: str, name: str) -> None:
     cluster.delete(kind, name)
 
-    def gone() -> bool:
-        try:
-            cluster.get(kind, name)
-        except DynamicApiError as error:
-            return bool(error.status == 404)
-        return False
-
-    until(gone, what=f"{kind} {name} gone")
+    until(lambda: not cluster.is_there(kind, name), what=f"{kind} {name} gone")
 
 
 def read(cluster: Cluster, kind: str, name: str) -> None:

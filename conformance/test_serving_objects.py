@@ -195,19 +195,9 @@ def test_who_may_create_may_replace_and_delete(
             raise
         pytest.skip(f"{kind}s cannot be created: a minimal profile")
 
-    def replaced() -> bool:
-        now = cluster.get(kind, "by-hand")
-        now["metadata"]["annotations"]["example.com/replaced"] = "yes"
-        try:
-            cluster.kind(kind).replace(body=now, namespace=cluster.namespace)
-        except DynamicApiError as error:
-            if error.status != 409:
-                raise
-            return False
-        return True
-
-    until(replaced, what="a replacement without a conflict")
+    cluster.replace(kind, "by-hand", "replaced")
     cluster.delete(kind, "by-hand")
+    until(lambda: not cluster.is_there(kind, "by-hand"), what="its end")
 
 
 @rule("SA-29")
@@ -234,14 +224,7 @@ def test_a_revision_can_be_deleted(cluster: Cluster, a_service: Make) -> None:
     cluster.until_ready("Service", "pruned")
     cluster.delete("Revision", "pruned-00001")
 
-    def gone() -> bool:
-        try:
-            cluster.get("Revision", "pruned-00001")
-        except DynamicApiError as error:
-            return bool(error.status == 404)
-        return False
-
-    until(gone, what="the old Revision gone")
+    until(lambda: not cluster.is_there("Revision", "pruned-00001"), what="the old Revision gone")
     assert condition(cluster.get("Service", "pruned"), "Ready")["status"] == "True"
 
 

@@ -123,7 +123,12 @@ class ControlPlane:
         }
         self._podautoscalers = added["serving-podautoscaler"]
         self._revisions = added["serving-revision"]
+        self._late = Latecomers(self.manager, settings=lambda: self.settings)
         leadership.on_change(self._look_at_all)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Have each part told what it goes by, and run what does not end."""
         self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
         self.manager.on_change(sources.PODS, self._pod_changed)
         self.manager.on_change(sources.DEPLOYMENTS, self.explaining.deployment_changed)
@@ -132,7 +137,6 @@ class ControlPlane:
         self.manager.on_change(sources.INGRESSES, self.judging.ingress_changed)
         self.manager.on_change(sources.INGRESSES, self._ingress_changed)
         self.manager.add_runnable("autoscaler", self._tick)
-        self._late = Latecomers(self.manager, settings=lambda: self.settings)
         self.manager.add_runnable("cert-manager", self._late.cert_manager)
         self.manager.add_runnable("namespace-wildcards", self._late.namespace_wildcards)
         self.manager.add_runnable("digests", self.digests.run)

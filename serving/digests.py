@@ -111,10 +111,11 @@ class DigestLookups:
             digests = Digests(images, False, found.problem, found.is_missing)
             if not self._is_wanted(revision):
                 await asyncio.sleep(TOLD_SECONDS)
-                self._known.pop(key(revision), None)
+                if self._is_ours(revision):
+                    del self._known[key(revision)]
                 return
-            if self._known.get(key(revision), ("",))[0] != _asked_as(revision):
-                return  # somebody else asks by now
+            if not self._is_ours(revision):
+                return
             self._known[key(revision)] = (_asked_as(revision), digests)
             self._told(key(revision))
             if not digests.problem:
@@ -125,6 +126,10 @@ class DigestLookups:
     def _is_wanted(self, revision: Object) -> bool:
         """Whether it waits for the answer, and is ours to look after."""
         return self._leads(key(revision)) and self._is_waiting(revision)
+
+    def _is_ours(self, revision: Object) -> bool:
+        """Whether nobody else asks by now, for another revision of the name or once more."""
+        return self._known.get(key(revision), ("",))[0] == _asked_as(revision)
 
     async def _ask(self, revision: Object, asked: Mapping[str, Reference]) -> Digests:
         """Return what the registries say now, of each image at the same time."""

@@ -15,7 +15,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -57,6 +57,9 @@ _OURS = re.compile(r"deployment-hash")  # a hash over uids
 class Mortal(KubeClient):
     """A client whose process dies with one of its writes: heard by the server, or not."""
 
+    in_vain: ClassVar[set[str]] = set()
+    """What any of them has asked for that was not there."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.writes = 10**9
@@ -65,7 +68,13 @@ class Mortal(KubeClient):
 
     async def request(self, method: str, path: str, **options: Any) -> Object:
         """Carry out what comes before the end; what comes with it is never answered."""
-        if method == "GET" or path.endswith("/events"):
+        if method == "GET":
+            try:
+                return await super().request(method, path, **options)
+            except NotFound:
+                self.in_vain.add(path)
+                raise
+        if path.endswith("/events"):
             return await super().request(method, path, **options)
         self.writes -= 1
         if self.writes > 0 and not self.died.is_set():
@@ -310,9 +319,11 @@ async def test_definitions_that_come_late_are_waited_for(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     async with a_world(tmp_path, installs=False) as world:
+        Mortal.in_vain.clear()
 
         async def later() -> None:
-            await asyncio.sleep(0.3)  # the control plane has asked for all its kinds in vain
+            while not {each.path() for each in SHOWN[:5]} <= Mortal.in_vain:
+                await asyncio.sleep(0.01)
             await install(world.client)
 
         found, _ = await rolled_out(world, forever(), first=later)
