@@ -167,7 +167,8 @@ async def test_nothing_is_lost_when_it_is_killed_in_the_middle(aws):
     async with client(aws, "sqs") as sqs, sink() as to:
         bodies = {f"m{number}" for number in range(30)}
         url = await put(sqs, *sorted(bodies))
-        spec = queue(aws, visibilityTimeout=2)
+        # Long enough that a machine which stands still for a moment shows no message once again.
+        spec = queue(aws, visibilityTimeout=6)
         spec["sqs"]["maxMessagesPerPoll"] = 3
         for count in (4, 12):
             async with process(to, **spec):
@@ -175,7 +176,6 @@ async def test_nothing_is_lost_when_it_is_killed_in_the_middle(aws):
         async with adapter(to, **spec):
             await until_empty(sqs, url)
         await until(lambda: {each.decode() for each in to.bodies()} >= bodies)
-        # What came twice came with the same id, and was not most of it: two times three were under
-        # way, and a machine that stands still for two seconds shows some more once again.
+        # What came twice came with the same id, and was no more than what was under way.
         assert len(set(to.ids())) == 30
-        assert len(to.got) < 30 + 15
+        assert len(to.got) <= 30 + 2 * 3
