@@ -270,6 +270,30 @@ def go(event):
     assert "is Aborted already" in hearth.run("run", "cancel", name).stdout
 
 
+def test_a_job_that_no_node_has_room_for_waits_and_says_so(hearth: Hearth, tmp_path: Path) -> None:
+    script = a_script(
+        tmp_path,
+        "large",
+        """
+def work(): return 1
+
+@on("test:large")
+def go(event):
+    job("large", work, resources={"requests": {"memory": "900Gi"}}).run()
+""",
+    )
+    name = begun(hearth.run("pipeline", "run", script, "--event", "test:large").stdout)
+
+    def told() -> str:
+        jobs = (get_run(hearth, name).get("status") or {}).get("jobs") or {}
+        return str(jobs.get("large", {}).get("message", ""))
+
+    text = wait_until(told, what="why it waits")
+    assert "0/1 nodes are available: 1 Insufficient memory." in text
+    hearth.run("run", "cancel", name)
+    wait_until(lambda: is_over(hearth, name), what="the end")
+
+
 def test_what_is_said_of_scripts_that_are_no_use(hearth: Hearth, tmp_path: Path) -> None:
     def refused(name: str, text: str, event: str = "a:b") -> str:
         script = a_script(tmp_path, name, text)

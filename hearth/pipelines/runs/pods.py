@@ -121,7 +121,7 @@ def make_job(run: Object, job: str, attempt: int, settings: Settings) -> Object:
             "HEARTH_JOB_FUNCTION": function,
             "HEARTH_JOB_ARGUMENTS": asked.get("arguments", "[]"),
         }
-        container = _own(run, "function", settings, env)
+        container = _own(run, "function", settings, env) | _container(asked)
     else:
         container = {"image": _image(run, settings), **_container(asked)}
         container["env"] = _variables(run, env)

@@ -149,6 +149,14 @@ def test_the_pod_of_a_function_has_script_and_event_but_no_token(
     assert [item["key"] for item in volume["secret"]["items"]] == ["script.py", "event.json"]
 
 
+def test_a_function_has_what_its_job_asks_for_as_a_container_has() -> None:
+    asks = {"requests": {"memory": "900Gi"}}
+    pod = make_job(with_job(function="f", resources=asks), "a", 1, Settings("http://x"))
+    (container,) = pod["spec"]["containers"]
+    assert container["resources"] == asks
+    assert container["command"][1:] == ["-m", "hearth.pipelines.sdk", "function"]
+
+
 def test_whoever_the_image_runs_as_may_write_what_jobs_share_in_a_cluster() -> None:
     run = with_job(image="alpine", workspace=True)
     there, here = (
