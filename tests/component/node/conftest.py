@@ -25,7 +25,7 @@ from tests.images import TestImage
 
 Object = dict[str, Any]
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.maker import NODE_LABEL
 from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.cluster.node.volumes.sources import ClusterSources, Snapshot
+from hearth.cluster.node.worker.foreseen import Foreseen
 from hearth.cluster.node.worker.setup import PodSetup
 from hearth.kube import meta
 from hearth.kube.errors import NotFound
@@ -46,7 +47,7 @@ Cluster = Any
 Look = Any
 Object = dict[str, Any]
 Runner = Callable[..., contextlib.AbstractAsyncContextManager[None]]
-PATIENCE = 20.0
+PATIENCE = 60.0
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 
@@ -115,6 +116,7 @@ class Workload:
     async def create(
         cls, cluster: Cluster, spec: Object, annotations: dict[str, str] | None = None
     ) -> Workload:
+        spec = {"terminationGracePeriodSeconds": 1} | spec  # its program may be told too early
         labels = {"app": "web"}
         described = {
             "replicas": 0,
@@ -429,6 +431,47 @@ async def test_a_workload_that_wakes_without_it_or_goes(cluster: Cluster) -> Non
     await workload.sleep("web-1-second")
     await cluster.client.delete(REPLICASETS, "web-1", "default")
     await workload.until_none_is_left()
+
+
+async def asleep_before(cluster: Cluster) -> Workload:
+    """One that the next start finds asleep, as there have been containers before."""
+    (cluster.data_dir / "run").mkdir(exist_ok=True)
+    (cluster.data_dir / "run" / "containers").touch()
+    return await Workload.create(cluster, {"containers": [app("main", "serve")]})
+
+
+async def test_what_sleeps_at_the_start_wakes_without_it(
+    bare_cluster: Cluster, config: NodeConfig, node_runner: Runner
+) -> None:
+    """What is made then is looked at though nothing else has ever happened."""
+    workload = await asleep_before(bare_cluster)
+    async with node_runner(config):
+        await workload.offered()
+        scale = {"spec": {"replicas": 1}}
+        await bare_cluster.client.patch(DEPLOYMENTS, "web", "default", scale)
+        await workload.until_none_is_left()
+
+
+async def test_the_node_ends_while_one_is_removed(
+    bare_cluster: Cluster,
+    config: NodeConfig,
+    node_runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, drop = asyncio.Event(), Foreseen.drop
+
+    async def slow(self: Foreseen) -> None:
+        begun.set()
+        await asyncio.sleep(0.05)
+        await drop(self)
+
+    monkeypatch.setattr(Foreseen, "drop", slow)
+    workload = await asleep_before(bare_cluster)
+    async with node_runner(config):
+        await workload.offered()
+        await bare_cluster.client.delete(REPLICASETS, "web-1", "default")
+        await asyncio.wait_for(begun.wait(), PATIENCE)
+    assert left_ahead(bare_cluster) == [] and made(config) == set()
 
 
 async def test_a_pod_that_is_not_the_one_that_was_foreseen(

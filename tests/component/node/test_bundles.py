@@ -37,7 +37,7 @@ from tests.component.node.runtimes.direct_runtime import Harness
 from tests.images import PASSWORD, USER, Registry, TestImage, make_test_image, static_entries
 
 Object = dict[str, Any]
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 class Node:

@@ -150,6 +150,7 @@ class Ahead:
             async with self._turn:
                 if owner not in self._waiting:
                     await self._make(owner, 0)
+                    self._wakeup.set()  # there is something to look at from time to time
             await asyncio.sleep(_REST * (time.monotonic() - began))
 
     # -- looking -----------------------------------------------------------------------------
@@ -166,8 +167,7 @@ class Ahead:
     async def _check(self) -> None:
         """Drops those whose workload is gone or runs, and makes anew what has become another."""
         self._waiting.try_anyway()
-        for spare in self._waiting.excess(ahead.room(available_bytes())):
-            await self._drop(spare)
+        await self._drop(*self._waiting.excess(ahead.room(available_bytes())))
         for spare in self._waiting.all():
             try:
                 sleeps = await asleep(self._context.client, spare.owner) is not None
@@ -203,24 +203,29 @@ class Ahead:
             log.log(level, "no pod made ahead", extra=facts, exc_info=level == logging.ERROR)
             self._waiting.missed(owner, times)
             return
-        for extra in self._waiting.put(spare, ahead.room(available_bytes())):
-            await self._drop(extra)
+        await self._drop(*self._waiting.put(spare, ahead.room(available_bytes())))
         if owner in self._waiting:
             readynames.offer(owner.uid, spare.name)
 
     # -- ending ------------------------------------------------------------------------------
 
-    async def _drop(self, spare: Spare) -> None:
+    async def _drop(self, *spares: Spare) -> None:
+        """To the end, once it has begun."""
+        if tasks := [self._drop_aside(spare) for spare in spares]:
+            await asyncio.wait(tasks)
+
+    def _drop_aside(self, spare: Spare) -> asyncio.Task[None]:
         readynames.withdraw(spare.owner.uid, spare.name)
+        task = asyncio.create_task(self._dropped(spare), name=f"drop-{spare.name}")
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)
+        return task
+
+    async def _dropped(self, spare: Spare) -> None:
         try:
             await spare.it.drop()
         except Exception:
             log.exception("what was made ahead is not removed", extra={"of": spare.name})
-
-    def _drop_aside(self, spare: Spare) -> None:
-        task = asyncio.create_task(self._drop(spare), name=f"drop-{spare.name}")
-        self._dropping.add(task)
-        task.add_done_callback(self._dropping.discard)
 
     async def close(self) -> None:
         """At the end of the node."""
