@@ -37,6 +37,8 @@ ADMIN_SECRET = "hearth-event-admin"
 """In the namespace of eventing: the token of those who ask the broker about events."""
 CONTROL_USER = f"system:serviceaccount:{SERVING}:hearth-control"
 """By which name API servers know the component that makes objects of our own kinds."""
+CONTROL_USER_HERE = "system:hearth:control"
+"""By which name the API server of one machine knows it."""
 
 
 def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
@@ -59,7 +61,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             service=None if replica is None else service,
             kept=settings.data_dir / "certificates" / f"{title}-webhooks.json",
             drain_delay_seconds=settings.drain_delay_seconds,
-            trusted_user="" if replica is None else CONTROL_USER,
+            trusted_user=CONTROL_USER_HERE if replica is None else CONTROL_USER,
         )
 
     election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip, SERVING)
@@ -100,12 +102,16 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
 
 
 def keda_guest() -> Guest:
-    """KEDA's kinds and webhooks on one machine; in a cluster its own component has them."""
+    """KEDA's kinds and webhooks on one machine; in a cluster its own component has them.
+
+    They are asked about what eventing makes of these kinds, too.
+    """
     from hearth.keda.admission.webhooks import WEBHOOKS, handlers
     from hearth.keda.install import install
     from hearth.kube.registration import Guest
 
-    return Guest(WEBHOOKS, handlers, install)
+    webhooks = [replace(webhook, asked_about_own=True) for webhook in WEBHOOKS]
+    return Guest(webhooks, handlers, install)
 
 
 def pipelines_guest(url: str) -> Guest:

@@ -124,6 +124,11 @@ class Layout:
         return self.data_dir / "kubeconfig"
 
     @property
+    def control_kubeconfig(self) -> Path:
+        """The kubeconfig by which ``control`` is somebody of its own; the API server makes it."""
+        return self.data_dir / "pki" / "control.kubeconfig"
+
+    @property
     def gateway(self) -> str:
         """The gateway's URL for clients on this machine."""
         return f"http://localhost:{self.port}"

@@ -12,6 +12,7 @@ import importlib
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from hearth.cli.components import (
@@ -268,8 +269,10 @@ def _control(layout: Layout) -> Main:
         activator_port=layout.ports["internal"],
     )
     installed = asyncio.Event()
+    # By a name of its own, which tells what it writes from what others do.
+    own = replace(settings_of(layout), kubeconfig=layout.control_kubeconfig)
     return together(
-        control(settings_of(layout), installed.set),
+        control(own, installed.set),
         lambda ready: gateways.run(gateways_config, ready, installed=installed),
     )
 

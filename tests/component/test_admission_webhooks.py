@@ -176,6 +176,9 @@ def a_configuration(hooks: Hooks, *paths: str, **changes: Any) -> dict[str, Any]
     }
 
 
+NOT_OF_SOMEONE = {"name": "u", "expression": "request.userInfo.username != 'someone'"}
+
+
 def an_attempt(**changes: Any) -> Attempt:
     given: dict[str, Any] = {
         "operation": "CREATE",
@@ -402,6 +405,19 @@ async def test_dry_run_needs_a_webhook_without_side_effects(
             {},
             False,
             id="condition not met",
+        ),
+        pytest.param({"matchConditions": [NOT_OF_SOMEONE]}, {}, False, id="user left out"),
+        pytest.param(
+            {"matchConditions": [NOT_OF_SOMEONE]},
+            {"user": User("system:nobody")},
+            True,
+            id="user not left out",
+        ),
+        pytest.param(
+            {"matchConditions": [NOT_OF_SOMEONE, {"name": "c", "expression": "false"}]},
+            {"user": User("system:nobody")},
+            False,
+            id="user not left out and condition not met",
         ),
     ],
 )

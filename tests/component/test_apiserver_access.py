@@ -11,10 +11,15 @@ import aiohttp
 import orjson
 import pytest
 
-from hearth.cluster.apiserver.credentials import component_kubeconfig, ensure_credentials
+from hearth.cluster.apiserver.credentials import (
+    component_kubeconfig,
+    ensure_credentials,
+    kubeconfig_of,
+)
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import Invalid
+from hearth.kube.kubeconfig import access_of
 from hearth.kube.resources import SERVICEACCOUNTS, Resource
 
 Object = dict[str, Any]
@@ -128,6 +133,9 @@ def test_credentials_are_made_once_and_private(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     component = component_kubeconfig(first, "node", tmp_path / "node.kubeconfig")
     assert first.component_tokens["node"] in component.read_text()
+    own = kubeconfig_of(tmp_path, "control")
+    assert access_of(own).token == first.component_tokens["control"]
+    assert access_of(own).server == access_of(first.kubeconfig_path).server
 
 
 # Service accounts

@@ -172,6 +172,9 @@ class AdmissionChain:
         return webhook.namespaces.matches(labels)
 
     def _meets_conditions(self, webhook: Webhook, attempt: Attempt, kind: Kind) -> bool:
+        users = webhook.conditions.passes_all_but
+        if users is not None:
+            return attempt.user.name not in users
         request = json.loads(make_review(attempt, kind, uid="", version="v1"))["request"]
         variables: dict[str, Any] = {
             "object": request["object"],

@@ -6,11 +6,14 @@ Compiled when the first request needs them, for the library for CEL takes memory
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.cel import expressions
+
+_NOT_OF_USER = re.compile(r"request\.userInfo\.username != '([\w:.-]+)'")
 
 
 class ConditionError(ValueError):
@@ -25,6 +28,16 @@ class MatchConditions:
 
     def __bool__(self) -> bool:
         return bool(self.declared)
+
+    @functools.cached_property
+    def passes_all_but(self) -> frozenset[str] | None:
+        """The users who are not asked about, where the conditions say no more than that; else None.
+
+        Controllers keep their own writes from their webhooks so. A name is compared for each of
+        those writes; to evaluate the expression the whole review would have to be made.
+        """
+        found = [_NOT_OF_USER.fullmatch(source) for _, source in self.declared]
+        return frozenset(each[1] for each in found if each) if all(found) else None
 
     @functools.cached_property
     def _compiled(self) -> list[tuple[str, expressions.Expression | str]]:

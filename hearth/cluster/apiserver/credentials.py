@@ -81,7 +81,7 @@ def ensure_credentials(data_dir: Path, host: str, port: int) -> Credentials:
     _write_kubeconfig(
         kubeconfig, pki / "ca.crt", token=admin, server=server_url(host, port), socket=socket
     )
-    return Credentials(
+    credentials = Credentials(
         ca_cert_path=pki / "ca.crt",
         server_cert_path=pki / "server.crt",
         server_key_path=pki / "server.key",
@@ -94,6 +94,8 @@ def ensure_credentials(data_dir: Path, host: str, port: int) -> Credentials:
         admin_token=admin,
         component_tokens=tokens,
     )
+    component_kubeconfig(credentials, "control", kubeconfig_of(data_dir, "control"))
+    return credentials
 
 
 def server_url(host: str, port: int) -> str:
@@ -105,6 +107,11 @@ def server_url(host: str, port: int) -> str:
 def component_token(data_dir: Path, component: str) -> str:
     """The token of a component, which ``ensure_credentials`` has made."""
     return (data_dir / "pki" / f"{component}.token").read_text().strip()
+
+
+def kubeconfig_of(data_dir: Path, component: str) -> Path:
+    """Where the kubeconfig is by which a component is somebody of its own."""
+    return data_dir / "pki" / f"{component}.kubeconfig"
 
 
 def component_kubeconfig(credentials: Credentials, component: str, path: Path) -> Path:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from hearth.cli.components import CONTROL_USER_HERE
 from hearth.cli.layout import Layout, activators, choose_ports, purposes
 from hearth.cli.layout import components as names
 from hearth.cli.listeners import Listeners
 from hearth.cli.stack import components
+from hearth.cluster.apiserver.credentials import kubeconfig_of
+from hearth.cluster.operations.auth import component_user
 
 
 def a_layout(workers: int = 1) -> Layout:
@@ -40,6 +43,12 @@ def test_every_component_has_metrics_and_starts_after_the_api(workers: int) -> N
     assert tuple(component.name for component in listed) == names(workers)
     assert len({component.metrics_port for component in listed}) == len(listed)
     assert [component.after for component in listed] == [(), *[("api",)] * (len(listed) - 1)]
+
+
+def test_control_is_somebody_of_its_own_whom_webhooks_trust() -> None:
+    layout = a_layout()
+    assert layout.control_kubeconfig == kubeconfig_of(layout.data_dir, "control")
+    assert component_user("control").name == CONTROL_USER_HERE
 
 
 def test_nothing_of_aws_is_imported_but_by_adapters() -> None:
