@@ -16,7 +16,7 @@ RUN python3 -m venv --without-pip /opt/hearth
 COPY pyproject.toml requirements-dev.lock /src/
 # With what adapters need, which run from this image too, expressions and traces. `aws` is 35 MB of it, 27 of which describe
 # services that nobody here speaks with; no process reads them that has nothing to do with AWS.
-RUN python3 -c "import tomllib; p = tomllib.load(open('/src/pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *(d for extra in ('sources', 'transform', 'tracing', 'schema', 'aws', 'keda', 'scalers', 'nats', 'kafka', 'pipelines') for d in p['optional-dependencies'][extra]), sep='\n')" > /src/requirements.txt \
+RUN python3 -c "import tomllib; p = tomllib.load(open('/src/pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *(d for extra in ('sources', 'transform', 'tracing', 'otlp-grpc', 'schema', 'aws', 'keda', 'scalers', 'nats', 'kafka', 'pipelines') for d in p['optional-dependencies'][extra]), sep='\n')" > /src/requirements.txt \
  && python3 -m pip --python /opt/hearth/bin/python install --only-binary :all: -r /src/requirements.txt -c /src/requirements-dev.lock
 # A compiler for what is compiled (hatch_build.py); without one the image is pure Python.
 RUN if command -v apt-get >/dev/null; then \

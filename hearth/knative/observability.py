@@ -34,7 +34,9 @@ class MetricsConfig:
     @property
     def push_url(self) -> str:
         """Where they are sent to; "" where they are only there to be fetched."""
-        return url_of(self.endpoint, "/v1/metrics") if self.protocol == HTTP else ""
+        if self.protocol not in (GRPC, HTTP):
+            return ""
+        return url_of(self.endpoint, "/v1/metrics" if self.protocol == HTTP else "")
 
 
 def metrics_of(reader: Reader, prefix: str = "") -> MetricsConfig:

@@ -1,8 +1,7 @@
 """OpenTelemetry's SDK, which speaks with collectors. Imported when traces are switched on.
 
-Needs the extra ``tracing``; for ``grpc`` the package opentelemetry-exporter-otlp-proto-grpc too.
-Over HTTP its exporter is given bytes of ours, for it has a client that takes bytes; an SDK that has
-none gets spans in its own form.
+Needs the extra ``tracing``. Over HTTP its exporter is given bytes of ours, for it has a client that
+takes bytes; an SDK that has none gets spans in its own form.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
-from hearth.observability.traces.config import GRPC, HTTP, TracingConfig
+from hearth.observability.traces.config import HTTP, TracingConfig
 from hearth.observability.traces.otlp import encode, resource_of
 from hearth.observability.traces.spans import Span
 
@@ -42,13 +41,6 @@ def _exporter(config: TracingConfig) -> SpanExporter:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         return OTLPSpanExporter(endpoint=config.url, timeout=_SECONDS)
-    if config.protocol == GRPC:
-        import importlib
-
-        # No dependency of ours, not even an optional one: grpcio is large.
-        grpc: Any = importlib.import_module("opentelemetry.exporter.otlp.proto.grpc.trace_exporter")
-        made: SpanExporter = grpc.OTLPSpanExporter(endpoint=config.url, timeout=_SECONDS)
-        return made
     return ConsoleSpanExporter()
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hearth.observability.traces.config import TracingConfig
+from hearth.observability.traces.config import GRPC, TracingConfig
 from hearth.observability.traces.sampling import Sampler
 from hearth.observability.traces.spans import Recorded
 
@@ -64,6 +64,10 @@ class Tracer:
         outbox.start()
 
     def _make_exporter(self, config: TracingConfig) -> Exporter:
+        if config.protocol == GRPC:
+            from hearth.observability.traces.grpcexport import GrpcExporter
+
+            return GrpcExporter(config.url, self._resource)
         from hearth.observability.traces.sdk import make_exporter
 
         return make_exporter(config, self._resource)

@@ -16,6 +16,7 @@ from hearth.observability.push import MetricsPush
 class Wanted:
     push_url: str
     export_interval: float = 0.01
+    protocol: str = "http/protobuf"
 
 
 def test_a_collector_that_is_away_is_told_of_once_an_outage(

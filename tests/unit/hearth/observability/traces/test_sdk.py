@@ -3,11 +3,10 @@
 import io
 import json
 
-import pytest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-from hearth.observability.traces.config import GRPC, HTTP, STDOUT, TracingConfig
+from hearth.observability.traces.config import HTTP, STDOUT, TracingConfig
 from hearth.observability.traces.context import TraceContext
 from hearth.observability.traces.sdk import SdkExporter, make_exporter
 from hearth.observability.traces.spans import Span, SpanKind
@@ -41,8 +40,3 @@ def test_where_the_protocol_is_stdout_spans_are_shown():
     exporter = make_exporter(TracingConfig(STDOUT), {})
     assert isinstance(exporter._exporter, ConsoleSpanExporter)
     assert exporter._send is None
-
-
-def test_a_protocol_whose_package_is_missing_says_so():
-    with pytest.raises(ModuleNotFoundError, match="grpc"):
-        make_exporter(TracingConfig(GRPC, "http://127.0.0.1:9"), {})
