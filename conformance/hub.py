@@ -134,7 +134,7 @@ class Box:
         ]
         return [each for each in self._known if each.method == method]
 
-    def wait(self, count: int = 1, *, seconds: float = 30) -> list[Message]:
+    def wait(self, count: int = 1, *, seconds: float = 90) -> list[Message]:
         """What has come, once there are so many."""
         found: list[Message] = until(
             lambda: got if len(got := self.received()) >= count else None,
@@ -144,7 +144,7 @@ class Box:
         return found
 
     def wait_for(
-        self, wanted: Callable[[Message], bool], *, seconds: float = 30, what: str = "a request"
+        self, wanted: Callable[[Message], bool], *, seconds: float = 90, what: str = "a request"
     ) -> Message:
         """The first request of a kind, once it has come."""
         found: Message = until(

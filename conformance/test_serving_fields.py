@@ -369,7 +369,7 @@ def listed(cluster: Cluster, kind: str, name: str) -> None:
 
 def watched(cluster: Cluster, kind: str, name: str) -> None:
     events = cluster.kind(kind).watch(
-        namespace=cluster.namespace, field_selector=f"metadata.name={name}", timeout=20
+        namespace=cluster.namespace, field_selector=f"metadata.name={name}", timeout=60
     )
     assert next(iter(events))["object"].metadata.name == name
 

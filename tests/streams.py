@@ -49,7 +49,7 @@ class Client:
 
     async def until(self, text: bytes, stream: int = STDOUT) -> None:
         """Waits until it was sent something."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(lambda: text in self.sent.get(stream, b""))
 
 

@@ -185,7 +185,7 @@ def an_api_service(bundle: bytes = b"", **spec: Any) -> Object:
 async def until_available(client: KubeClient, status: str, reason: str) -> Object:
     condition: Object = {}
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 obj = await client.get(APISERVICES, f"v1beta1.{GROUP}")
                 [condition] = (obj.get("status") or {}).get("conditions") or [{}]
@@ -365,7 +365,7 @@ def a_workload(name: str, *metrics: Object) -> tuple[Object, Object]:
 async def until_scaled(client: KubeClient, name: str, replicas: int) -> Object:
     found: Object = {}
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await client.get(HPAS, name, "default")
                 if (found.get("status") or {}).get("desiredReplicas") == replicas:
@@ -460,7 +460,7 @@ async def test_whatever_has_a_scale_is_scaled(
         "metadata": {"name": "crew", "namespace": "default"},
         "spec": {"replicas": 1},
     }
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(NotFound):
                 await client.create(WORKERS, worker)
@@ -474,7 +474,7 @@ async def test_whatever_has_a_scale_is_scaled(
 
 async def until_condition(client: KubeClient, name: str, kind: str) -> Object:
     """The condition of an autoscaler, once it has it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found = await client.get(HPAS, name, "default")
             for condition in (found.get("status") or {}).get("conditions") or ():

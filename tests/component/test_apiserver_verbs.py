@@ -95,7 +95,7 @@ async def until_gone(
     client: KubeClient, resource: Resource, name: str, namespace: str | None
 ) -> None:
     """Waits for an object to go; the controllers inside the server need a moment."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.get(resource, name, namespace)
@@ -394,7 +394,7 @@ async def test_foreground_deletion_waits_for_the_dependents(client: KubeClient) 
     child["metadata"]["finalizers"] = ["example.com/hold"]
     await client.create(CONFIGMAPS, child)
     await client.delete(CONFIGMAPS, "owner", "default", propagation="Foreground")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (
             "deletionTimestamp"
             not in (await client.get(CONFIGMAPS, "child", "default"))["metadata"]
@@ -448,7 +448,7 @@ async def test_every_namespace_has_an_account_and_the_root_certificate(client: K
     await client.create(
         NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.get(SERVICEACCOUNTS, "default", "n")
@@ -500,7 +500,7 @@ def a_widget(name: str, **spec: Any) -> Object:
 
 
 async def until_served(client: KubeClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.list(WIDGETS, "default")

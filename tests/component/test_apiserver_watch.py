@@ -50,7 +50,7 @@ class Watch:
         self._answer = answer
 
     async def next(self) -> tuple[str, Object]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             line = await self._answer.content.readline()
         assert line, "the watch has ended"
         event = orjson.loads(line)
@@ -61,7 +61,7 @@ class Watch:
         return [(kind, obj["metadata"]["name"]) for kind, obj in found]
 
     async def rest(self) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self._answer.content.read()
 
 
@@ -262,6 +262,6 @@ async def test_open_watches_end_with_the_server(tmp_path: Path) -> None:
         await answer.content.readline()
         closing = asyncio.create_task(answer.content.read())
         server.api.watchers.close_all()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await closing
         answer.close()

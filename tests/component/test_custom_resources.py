@@ -75,7 +75,7 @@ def a_widget(**spec: Any) -> dict[str, Any]:
 
 async def until(condition: Callable[[], Any]) -> None:
     """Waits until an asynchronous condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.01)
 

@@ -93,7 +93,7 @@ async def test_a_token_that_is_renewed_is_read_again(server: RunningServer, tmp_
         assert items
         token.write_text("of somebody else")  # the old one is good for a minute
         await client.get(NAMESPACES, "default")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for _ in client.watch(NAMESPACES, resource_version=version, timeout_seconds=1):
                 pass
 

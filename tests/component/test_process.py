@@ -63,7 +63,7 @@ def test_a_signal_ends_a_component_in_order(number: int) -> None:
         os.close(write_end)
         assert word(read_end) == "ready"
         process.send_signal(number)
-        assert process.communicate(timeout=20)[0] == "cleaned up\n"
+        assert process.communicate(timeout=60)[0] == "cleaned up\n"
         assert process.returncode == 0
     os.close(read_end)
 
@@ -86,7 +86,7 @@ def test_no_library_takes_the_signals_away() -> None:
         os.close(write_end)
         assert word(read_end) == "ready"
         process.terminate()
-        assert process.communicate(timeout=20)[0] == "cleaned up\n"
+        assert process.communicate(timeout=60)[0] == "cleaned up\n"
         assert process.returncode == 0
     os.close(read_end)
 
@@ -107,7 +107,7 @@ def test_the_loss_of_the_lifeline_ends_a_component() -> None:
         os.close(lifeline)
         assert word(read_end) == "ready"
         os.close(supervisor)
-        assert process.communicate(timeout=20)[0] == "cleaned up\n"
+        assert process.communicate(timeout=60)[0] == "cleaned up\n"
         assert process.returncode == 0
     os.close(read_end)
 
@@ -130,7 +130,7 @@ def test_a_successor_may_take_over_while_a_component_ends() -> None:
                 print(say(LEAVING), flush=True)
                 await let_go()
                 try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20)
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60)
                 except OSError as error:
                     print(error, flush=True)
 
@@ -142,7 +142,7 @@ def test_a_successor_may_take_over_while_a_component_ends() -> None:
         os.close(write_end)
         assert word(read_end) == "ready"
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=20)[0].splitlines()
+        said = process.communicate(timeout=60)[0].splitlines()
         assert said[0] == "True"
         assert "refused" in said[1]
         assert [word(read_end), word(read_end)] == ["leaving", "gone"]
@@ -170,7 +170,7 @@ def test_a_component_that_ends_with_all_others_is_told_that_nobody_follows() -> 
         assert word(read_end) == "ready"
         os.close(read_end)
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=20)[0] == "False\n"
+        assert process.communicate(timeout=60)[0] == "False\n"
 
 
 def test_metrics_and_the_name_are_there_before_readiness() -> None:
@@ -193,7 +193,7 @@ def test_metrics_and_the_name_are_there_before_readiness() -> None:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         assert process.stdout.readline() == "hearth-a-very-l\n"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             text = answer.read().decode()
         assert 'hearth_reconcile_total{controller="test",result="success"} 1.0' in text
 
@@ -224,4 +224,4 @@ def test_a_start_gives_back_what_it_took() -> None:
         sys.exit(run_process(start, ProcessConfig("test")))
         """
     ) as process:
-        assert process.communicate(timeout=20)[0] == "100\n"
+        assert process.communicate(timeout=60)[0] == "100\n"

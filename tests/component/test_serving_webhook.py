@@ -113,7 +113,7 @@ async def test_config_maps_are_checked_and_followed(tmp_path: Path) -> None:
             await client.patch(CONFIGMAPS, "config-defaults", space, bad)
         good = {"data": {"revision-timeout-seconds": "42"}}
         await client.patch(CONFIGMAPS, "config-defaults", space, good)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 made = await client.create(KSERVICES, service(), dry_run=True)
                 if made["spec"]["template"]["spec"]["timeoutSeconds"] == 42:

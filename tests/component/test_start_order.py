@@ -61,7 +61,7 @@ async def started(run: Run, kubeconfig: Path, folder: Path) -> AsyncIterator[Non
     task = asyncio.ensure_future(run(kubeconfig, folder, ready.set))
     waiting = asyncio.create_task(ready.wait())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()
@@ -153,6 +153,6 @@ async def _forget_webhooks(client: KubeClient) -> None:
 
 async def _has_status(client: KubeClient, name: str) -> None:
     """Wait until the control plane has dealt with a PodAutoscaler."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "status" not in await client.get(PODAUTOSCALERS, name, "default"):
             await asyncio.sleep(0.01)

@@ -178,7 +178,7 @@ _ACCEPTING = """
         address = sock.getsockname()
 
         def ask():
-            with socket.create_connection(address, timeout=20) as client:
+            with socket.create_connection(address, timeout=60) as client:
                 return int(client.recv(16) or 0)
 
         async def accepts(ready):

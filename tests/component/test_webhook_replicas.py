@@ -30,7 +30,7 @@ from hearth.kube.webhooks import Endpoint, Service, Webhook, writes_rule
 from tests.ports import free_port
 
 NAMESPACE, SECRET = "default", "certs"
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60.0
 HOOK = Webhook(
     "no.example.com",
     "/no",

@@ -141,7 +141,7 @@ def _program(name: str, *, required: str) -> str:
 
 
 def wait_until(
-    question: Callable[[], Any], *, seconds: float = 30, what: str = "the condition"
+    question: Callable[[], Any], *, seconds: float = 90, what: str = "the condition"
 ) -> Any:
     """Asks until the answer is true; each question is a real request, so there is no rush."""
     deadline = time.monotonic() + seconds

@@ -114,7 +114,7 @@ def test_an_operator_on_kopf_runs(hearth: Hearth, tmp_path: Path) -> None:
         )
     finally:
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
 
 

@@ -40,7 +40,7 @@ def until_failed(hearth: Hearth, name: str) -> dict[str, Any]:
             return dict(failed)
         return None
 
-    failure: dict[str, Any] = wait_until(condition, seconds=20, what=f"{name} not ready")
+    failure: dict[str, Any] = wait_until(condition, seconds=60, what=f"{name} not ready")
     row = hearth.kubectl("get", "ksvc", name).stdout.splitlines()[1].split()
     assert row[-2] == "False" and row[-1].startswith("Revision")
     return failure
@@ -136,7 +136,7 @@ def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(
     )
     pid = int(line.split()[1])
     hearth.kubectl("delete", "pod", "stubborn")
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), seconds=10, what="the process gone")
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), seconds=60, what="the process gone")
 
 
 def test_invalid_fields_are_refused_with_their_path(hearth: Hearth) -> None:
@@ -182,7 +182,7 @@ def test_what_is_sent_while_the_broker_is_away_waits_for_its_successor(hearth: H
 def test_broken_framing_is_answered_400_and_closed(hearth: Hearth) -> None:
     head = f"POST / HTTP/1.1\r\nHost: neighbour.default.localhost:{hearth.port}\r\n"
     broken = head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", hearth.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", hearth.port), timeout=60) as client:
         client.sendall(broken.encode())
         answer = b""
         while chunk := client.recv(4096):
@@ -196,7 +196,7 @@ def test_a_killed_component_comes_back(hearth: Hearth, component: str) -> None:
         a_broker(hearth)
     pid = hearth.pids()[component]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: hearth.pids().get(component, pid) != pid, seconds=15, what="a new process")
+    wait_until(lambda: hearth.pids().get(component, pid) != pid, seconds=60, what="a new process")
 
     def answers() -> bool:
         try:
@@ -204,13 +204,13 @@ def test_a_killed_component_comes_back(hearth: Hearth, component: str) -> None:
         except OSError:
             return False
 
-    wait_until(answers, seconds=15, what="an answer")
+    wait_until(answers, seconds=60, what="an answer")
     name = f"after-{component}"
     wait_until(
         lambda: (
             hearth.kubectl("create", "configmap", name, check=False).returncode == 0
             or hearth.kubectl("get", "configmap", name, check=False).returncode == 0
         ),
-        seconds=15,
+        seconds=60,
         what="a write",
     )

@@ -87,5 +87,5 @@ def test_what_is_deleted_takes_its_topic_along(hearth: Hearth, server: str) -> N
     hearth.kubectl("delete", "kafkasource/readings", "kafkasink/archive")
     admin = AdminClient({"bootstrap.servers": server})
     wait_until(
-        lambda: {*admin.list_topics(timeout=10).topics} == {"readings"}, what="the end of archive"
+        lambda: {*admin.list_topics(timeout=60).topics} == {"readings"}, what="the end of archive"
     )

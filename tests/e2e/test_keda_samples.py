@@ -27,7 +27,7 @@ def redis(tmp_path: Path) -> Iterator[int]:
 
 def ask(port: int, *words: str) -> str:
     """One command to Redis; the value, or the first line of the answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         stream = connection.makefile("rw", newline="\r\n")
         stream.write(" ".join(words) + "\n")
         stream.flush()

@@ -203,7 +203,7 @@ def test_logs_follow_a_pod(hearth: Hearth) -> None:
 
 def test_delete_with_foreground_cascade_waits_for_the_pods(hearth: Hearth) -> None:
     hearth.kubectl("delete", "deployment", "web", "--cascade=foreground", timeout=90)
-    assert wait_until(lambda: hearth.get_json("pods", "-l", "app=web")["items"] == [], seconds=5)
+    assert wait_until(lambda: hearth.get_json("pods", "-l", "app=web")["items"] == [], seconds=60)
     assert hearth.get_json("replicasets", "-l", "app=web")["items"] == []
 
 

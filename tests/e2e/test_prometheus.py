@@ -28,12 +28,12 @@ class Prometheus:
 
     def get(self, path: str, **query: str) -> Any:
         url = f"{self._url}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)["data"]
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self._url}/-/ready", timeout=10):
+            with urllib.request.urlopen(f"{self._url}/-/ready", timeout=60):
                 return True
         except (urllib.error.URLError, ConnectionError):
             return False

@@ -88,7 +88,7 @@ def test_a_terminal_that_changes_its_size(hearth: Hearth) -> None:
         terminal.until("bigger")
         terminal.say("\x03")
         terminal.until("caught")
-        assert terminal.process.wait(timeout=20) == 3
+        assert terminal.process.wait(timeout=60) == 3
 
 
 def test_files_both_ways(hearth: Hearth, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_many_connections_to_a_port(hearth: Hearth, target: str) -> None:
 
 
 def get(port: int) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()
@@ -178,7 +178,7 @@ class Terminal:
         os.write(self._fd, text.encode())
 
     def until(self, text: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while text not in self.seen:
             assert time.monotonic() < deadline, self.seen
             if select.select([self._fd], [], [], 0.1)[0]:

@@ -21,7 +21,7 @@ from activator.targets import TargetSpec
 from tests.waiting import until
 
 NAMESPACE = "default"
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

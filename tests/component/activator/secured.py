@@ -98,7 +98,7 @@ async def command(*words: str, sent: bytes = b"") -> tuple[int, str]:
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             out, _ = await process.communicate(sent)
     finally:
         with contextlib.suppress(ProcessLookupError):

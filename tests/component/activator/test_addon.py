@@ -149,7 +149,7 @@ class World:
 
     async def condition(self, name: str, status: str) -> dict[str, Any]:
         """The Ready condition, once it has this status for this generation."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.client.get(INTERCEPTORROUTES, name, "default")
                 [ready] = (found.get("status") or {}).get("conditions") or [{}]
@@ -172,7 +172,7 @@ class World:
         return response.body.decode().split(" ")[0] if response.status == 200 else ""
 
     async def until_reached(self, app: str, host: str, path: str = "/") -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await self.reached(host, path) != app:
                 await asyncio.sleep(0.005)
 
@@ -342,7 +342,7 @@ async def test_a_pod_is_used_before_a_kubelet_says_that_it_is_ready(
         await running.until_reached(ONE, "page.test")
         # And no longer than it is there.
         await running.gone(ONE)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await running.ask("page.test")).status != 418:
                 await asyncio.sleep(0.005)
 
@@ -447,7 +447,7 @@ async def test_a_placeholder_from_a_config_map(world: Worlds) -> None:
                 "data": {"index.html": "<h1>wait", "a.css": "body {}"},
             },
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await running.ask("app.test")).status != 503:
                 await asyncio.sleep(0.005)
         page, style = await running.ask("app.test"), await running.ask("app.test", "/a.css")
@@ -473,7 +473,7 @@ async def test_pending_requests_are_limited(world: Worlds) -> None:
             for _ in range(count):
                 waiting.append(await running.connect())
                 await waiting[-1].send(get_request(host))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for host, status in (("all.test", 503), ("app.test", 503), ("page.test", 418)):
                 assert (await running.ask(host)).status == status
         await running.ready(ONE)
@@ -586,7 +586,7 @@ async def test_who_waits_for_a_route_that_is_deleted_is_told_so(world: Worlds) -
         await running.routed(route("app", ONE, coldStart={"maxPendingRequests": 1}))
         client = await running.connect()
         await client.send(get_request("app.test"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # The one who waits is there once another finds no room.
             while (await running.ask("app.test")).status != 503:
                 await asyncio.sleep(0.005)
@@ -660,7 +660,7 @@ async def test_websocket(world: Worlds) -> None:
         await running.ready("ws")
         assert (await client.head()).status == 101
         await client.send(b"hello")
-        assert await asyncio.wait_for(client.reader.readexactly(5), 10) == b"hello"
+        assert await asyncio.wait_for(client.reader.readexactly(5), 60) == b"hello"
 
 
 async def test_an_http_scaled_object_is_a_route(world: Worlds) -> None:
@@ -703,7 +703,7 @@ async def test_only_one_namespace_counts_where_settings_say_so(world: Worlds) ->
         )
         await running.client.create(INTERCEPTORROUTES, route("mine", ONE))
         await running.client.create(INTERCEPTORROUTES, elsewhere)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await running.client.get(INTERCEPTORROUTES, "app", "elsewhere")
                 if (found.get("status") or {}).get("conditions"):
@@ -723,7 +723,7 @@ async def test_concurrent_routing(world: Worlds) -> None:
         paths = [f"/{number}" for number in range(50)]
         answers = await asyncio.gather(*(running.ask("a.test", path) for path in paths))
         assert [each.body.decode() for each in answers] == [f"one {path}" for path in paths]
-        async with httpx.AsyncClient() as asking:
+        async with httpx.AsyncClient(timeout=60) as asking:
             counts = (await asking.get(f"http://127.0.0.1:{port}/queue")).json()
         assert (counts["default/a"]["RequestCount"], counts["default/b"]["RequestCount"]) == (50, 1)
 
@@ -757,7 +757,7 @@ async def show_certificate(running: World) -> tuple[bytes, set[str]]:
         },
     )
     await until(lambda: is_listened_on(running.whole.tls_port))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await get(running.whole, "app.test")
@@ -794,10 +794,10 @@ async def test_metrics_and_the_queue(world: Worlds) -> None:
         await running.routed(route("app", ONE, coldStart={"maxPendingRequests": 1}))
         client = await running.connect()
         await client.send(get_request("app.test"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await running.ask("app.test")).status != 503:
                 await asyncio.sleep(0.005)
-        async with httpx.AsyncClient() as asking:
+        async with httpx.AsyncClient(timeout=60) as asking:
             response = await asking.get(f"http://127.0.0.1:{port}/queue")
         assert response.headers["content-type"] == "application/json"
         counts = response.json()["default/app"]

@@ -42,7 +42,7 @@ async def test_grpc_over_tls_from_zero(world: Worlds) -> None:
         address = f"127.0.0.1:{running.whole.tls_port}"
         async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
             calling = asyncio.ensure_future(
-                channel.unary_unary(f"/{SERVICE}/Unary")(b"hello", timeout=10)
+                channel.unary_unary(f"/{SERVICE}/Unary")(b"hello", timeout=60)
             )
             await running.started("calls")
             assert await calling == b"hello"

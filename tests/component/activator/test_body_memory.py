@@ -35,7 +35,7 @@ async def process(module: str, *arguments: object) -> AsyncIterator[tuple[int, i
     )
     try:
         assert made.stdout is not None
-        yield int(await asyncio.wait_for(made.stdout.readline(), 20)), made.pid
+        yield int(await asyncio.wait_for(made.stdout.readline(), 60)), made.pid
     finally:
         made.kill()
         await made.wait()

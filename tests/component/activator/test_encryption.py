@@ -70,7 +70,7 @@ async def get(whole: Whole, host: str, asked: str = "") -> tuple[bytes, set[str]
     )
     shown = writer.get_extra_info("peercert")["subjectAltName"]
     writer.write(get_request(asked or host, "/", "Connection: close"))
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
@@ -97,7 +97,7 @@ async def test_from_secrets_to_certificates_to_status(tmp_path: Path, lab: Any) 
         assert not is_listened_on(whole.tls_port)
         await client.create(KINGRESSES, secured("hello", HOST, "mine"))
         missing = "Secret default/mine: not found, or not of type kubernetes.io/tls"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 ingress = await whole.ingress_when("hello", "NetworkConfigured", "Unknown")
                 if message(ingress) == ("CertificateNotServed", missing):
@@ -128,7 +128,7 @@ async def test_from_secrets_to_certificates_to_status(tmp_path: Path, lab: Any) 
 
 
 async def _until_shown(whole: Whole, names: set[str]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await get(whole, HOST))[1] != names:
             await asyncio.sleep(0.01)
 

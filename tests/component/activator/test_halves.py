@@ -90,7 +90,7 @@ class App:
             request.stream.send_head(ANSWER, True)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -131,7 +131,7 @@ class Asking:
         pass
 
     async def result(self) -> tuple[int, bytes]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self.done.wait()
         return self.head.status if self.head is not None else 0, self.body
 
@@ -230,7 +230,7 @@ async def test_an_informational_response_comes_first() -> None:
         head = post(b"body")
         head.expects_continue = True
         stream = connection.open(asking, head, b"", False, False)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not asking.interim:
                 await asyncio.sleep(0.001)
         stream.send_body(b"body")
@@ -280,7 +280,7 @@ async def test_a_client_that_has_said_all_gets_its_answer() -> None:
         writer.write_eof()
         await app.until(lambda: len(app.requests) == 1)
         app.requests[0].stream.send_head(ResponseHead.of(200, body=b"late"), True)
-        data = await asyncio.wait_for(reader.read(), 5)
+        data = await asyncio.wait_for(reader.read(), 60)
         assert data.startswith(b"HTTP/1.1 200 OK\r\n") and data.endswith(b"\r\n\r\nlate")
         writer.close()
         await writer.wait_closed()
@@ -329,7 +329,7 @@ async def test_an_early_answer_survives_a_client_that_goes_on_sending() -> None:
         for _ in range(size // 65536):
             writer.write(bytes(65536))
             await writer.drain()
-        data = await asyncio.wait_for(reader.read(), 5)
+        data = await asyncio.wait_for(reader.read(), 60)
         assert data.startswith(b"HTTP/1.1 413 ") and b"connection: close\r\n" in data
         writer.close()
         await writer.wait_closed()

@@ -197,10 +197,10 @@ async def test_a_cancelled_request_is_cancelled_at_the_application(lab: Any) -> 
     backend = lab.revision("hello", await lab.raw_app(handler))
     client = await connect(lab)
     answer = client.ask(HOST)
-    await asyncio.wait_for(came.wait(), 5)
+    await asyncio.wait_for(came.wait(), 60)
     client.h2.reset_stream(answer.stream, 8)
     client.flush()
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), 60)
     await lab.until(lambda: backend.stats.active == 0)
 
 
@@ -293,7 +293,7 @@ async def test_a_drain_sends_goaway_and_lets_streams_end(lab: Any) -> None:
     pending = busy.ask(HOST)
     await lab.until(lambda: len(app.requests) == 1)
     draining = asyncio.create_task(lab.plane.server.drain(5))
-    await asyncio.wait_for(idle.closed.wait(), 5)
+    await asyncio.wait_for(idle.closed.wait(), 60)
     assert idle.goaway is not None and idle.goaway.error_code == 0
     await lab.until(lambda: busy.goaway is not None)
     waits.set()
@@ -305,7 +305,7 @@ async def test_a_connection_without_streams_is_closed_in_the_end(lab: Any) -> No
     client = await connect(lab)
     await client.get("unknown.test")
     await lab.pass_time(76)
-    await asyncio.wait_for(client.closed.wait(), 5)
+    await asyncio.wait_for(client.closed.wait(), 60)
     assert client.goaway is not None and client.goaway.error_code == 0
 
 
@@ -350,7 +350,7 @@ async def test_an_offer_to_upgrade_is_taken(lab: Any) -> None:
         b"GET /first HTTP/1.1\r\nHost: hello.test\r\nConnection: Upgrade, HTTP2-Settings\r\n"
         b"Upgrade: h2c\r\nHTTP2-Settings: " + settings + b"\r\n\r\n"
     )
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     assert head.startswith(b"HTTP/1.1 101 ")
     assert b"upgrade: h2c" in head.lower()
     client.flush()
@@ -425,7 +425,7 @@ async def test_a_whole_answer_that_nobody_takes_is_dropped_in_the_end(running_la
 
 async def test_httpx(lab: Any) -> None:
     lab.revision("hello", await lab.app(lambda request: lab.text(request.body or b"none")))
-    async with httpx.AsyncClient(http1=False, http2=True) as client:
+    async with httpx.AsyncClient(http1=False, http2=True, timeout=60) as client:
         url = f"http://127.0.0.1:{lab.port}/"
         answers = await asyncio.gather(
             *(client.post(url, headers={"host": HOST}, content=b"%d" % n) for n in range(20))
@@ -453,7 +453,7 @@ async def test_where_tls_has_agreed_on_it(lab: Any, tmp_path: Path) -> None:
     url = f"https://127.0.0.1:{port}/"
     client_tls = ssl.create_default_context(cadata=made[AUTHORITIES].decode())
     for has_http2 in (True, False):
-        async with httpx.AsyncClient(http2=has_http2, verify=client_tls) as client:
+        async with httpx.AsyncClient(http2=has_http2, verify=client_tls, timeout=60) as client:
             answer = await client.get(url, headers={"host": HOST})
         assert (answer.status_code, answer.text) == (200, "https")
         assert answer.http_version == ("HTTP/2" if has_http2 else "HTTP/1.1")
@@ -471,7 +471,7 @@ async def test_curl(lab: Any, way: str) -> None:
         *(curl, "-sS", way, "-H", f"Host: {HOST}", "-w", "\n%{http_version} %{http_code}\n", *urls),
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 10)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert out.decode().splitlines() == ["got /path", "2 200"] * len(urls)
 
 
@@ -485,7 +485,7 @@ async def test_h2load(lab: Any) -> None:
         *(h2load, "-n", "2000", "-c", "4", "-m", "20", "-H", f":authority: {HOST}", url),
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert b"status codes: 2000 2xx" in out
 
 

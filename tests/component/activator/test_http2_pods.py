@@ -337,7 +337,7 @@ async def test_connections_end_with_their_pod(lab: Any) -> None:
     lab.endpoints(backend, {app.port: lab.State.TERMINATING}, http2=True)
     await client.send(pending.stream, b"b", end=True)
     assert (await pending.done()).body == b"ab"
-    await asyncio.wait_for(app.peers[0].closed.wait(), 5)
+    await asyncio.wait_for(app.peers[0].closed.wait(), 60)
 
 
 async def test_a_connection_that_its_application_closed_is_not_used(lab: Any) -> None:
@@ -348,7 +348,7 @@ async def test_a_connection_that_its_application_closed_is_not_used(lab: Any) ->
         assert (await client.get(HOST)).status == 200
         assert app.connections == number
         app.peers[-1].writer.close()
-        await asyncio.wait_for(app.peers[-1].closed.wait(), 5)
+        await asyncio.wait_for(app.peers[-1].closed.wait(), 60)
         # The gateway may not have read of it yet.
 
 

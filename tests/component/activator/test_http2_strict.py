@@ -111,7 +111,7 @@ class Raw:
         return True
 
     async def until(self, condition: Any) -> Outcome:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition(self.got) and await self.next():
                 pass
         return self.got

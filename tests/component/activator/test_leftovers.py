@@ -62,7 +62,7 @@ async def test_an_application_that_notices_has_its_slot_free_at_once(lab: Any) -
     backend = lab.revision("keen", await lab.raw_app(handler), container_concurrency=1)
     client = await lab.connect()
     await client.send(lab.get_bytes("keen.test"))
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 60)
     [pod] = backend.throttler.pods.values()
     assert pod.in_flight == 1
     client.writer.transport.abort()
@@ -111,7 +111,7 @@ async def test_the_same_of_a_tunnel_that_is_cut(lab: Any) -> None:
     await client.send(lab.get_bytes("tunnel.test", "/", "Connection: upgrade", "Upgrade: x"))
     assert (await client.head()).status == 101
     assert await client.rest() == b""
-    await asyncio.wait_for(said.wait(), 5)
+    await asyncio.wait_for(said.wait(), 60)
     [pod] = backend.throttler.pods.values()
     assert (backend.stats.active, pod.in_flight) == (0, 1)
     over.set()

@@ -19,7 +19,7 @@ from hearth.kube.tokens import Tokens
 from tests.ports import free_port
 from tests.waiting import until
 
-SECONDS = 20.0
+SECONDS = 60.0
 TARGET = "default/hello/80"
 
 

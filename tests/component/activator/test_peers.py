@@ -20,7 +20,7 @@ from hearth.kube.resources import ENDPOINTSLICES
 from serving.install import install
 from tests.ports import free_port
 
-SECONDS = 20.0
+SECONDS = 60.0
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -38,7 +38,7 @@ async def test_an_orderly_end_hands_its_pods_over_and_loses_no_request() -> None
         for _ in range(20):
             await client.get()
         client.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
         assert (outcome.answered, outcome.lost, outcome.repeated) == (20, 0, 0)
         assert cluster.most_in_a_pod() <= activators.LIMIT

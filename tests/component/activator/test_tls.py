@@ -143,7 +143,7 @@ async def test_protocols(
 @pytest.mark.parametrize("http2", [True, False])
 async def test_httpx(lab: Any, secured: Secured, http2: bool) -> None:
     lab.revision("hello", await lab.app(lambda request: lab.text(request.body or b"none")))
-    async with httpx.AsyncClient(http2=http2, verify=client_context()) as client:
+    async with httpx.AsyncClient(http2=http2, verify=client_context(), timeout=60) as client:
         answers = await asyncio.gather(
             *(
                 client.post(
@@ -363,7 +363,7 @@ async def test_a_client_that_ends_its_half_is_answered(lab: Any, secured: Secure
     await raw.send(outgoing.read())
     data = b""
     while not data.endswith(b"hello"):
-        incoming.write(await asyncio.wait_for(raw.reader.read(65536), 5))
+        incoming.write(await asyncio.wait_for(raw.reader.read(65536), 60))
         try:
             data += tls.read(65536)
         except ssl.SSLWantReadError:
@@ -412,7 +412,7 @@ async def test_a_slow_reader_holds_the_application_back(lab: Any, secured: Secur
         before = written
         await asyncio.sleep(0.2)
     assert written < 48 * 1024 * 1024
-    rest = await asyncio.wait_for(client.reader.readexactly(64 * 1024 * 1024), 30)
+    rest = await asyncio.wait_for(client.reader.readexactly(64 * 1024 * 1024), 60)
     assert rest == b"x" * len(rest)
 
 

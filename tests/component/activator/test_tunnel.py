@@ -173,7 +173,7 @@ async def test_a_tunnel_is_one_request_in_flight_and_ends_in_order_at_the_drain(
     # Not a reset: an end, behind all that was said.
     assert await client.rest() == b"twotwo"
     await client.close()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
     assert b"".join(heard) == b"onetwo"
     assert await draining == 1
     assert backend.stats.active == 0
@@ -186,5 +186,5 @@ async def test_a_client_that_does_not_see_the_end_of_its_tunnel_is_cut(lab: Any)
     await client.head()
     began = asyncio.get_running_loop().time()
     await lab.plane.drain(delay_seconds=0, drain_seconds=0)
-    assert asyncio.get_running_loop().time() - began < 4
+    assert asyncio.get_running_loop().time() - began < 9  # else it is cut after ten
     assert lab.clients == []

@@ -52,7 +52,7 @@ async def test_a_request_wakes_it_waits_and_is_answered(running_lab: Any) -> Non
         a_route(lab)
         client = await lab.connect()
         await client.send(lab.get_bytes("worker.test"))
-        await asyncio.wait_for(scaled.changed.wait(), 5)
+        await asyncio.wait_for(scaled.changed.wait(), 60)
         [backend] = scaled.woken
         assert backend.can_wake and not backend.ref.revision
         assert backend.throttler.waiting == 1
@@ -71,6 +71,6 @@ async def test_its_limits_are_those_of_its_spec(running_lab: Any) -> None:
         a_route(lab)
         first = await lab.connect()
         await first.send(lab.get_bytes("worker.test"))
-        await asyncio.wait_for(scaled.changed.wait(), 5)
+        await asyncio.wait_for(scaled.changed.wait(), 60)
         assert (await lab.get("worker.test")).error == "queue-full"
         assert scaled.woken[0].throttler.container_concurrency == 1

@@ -127,19 +127,19 @@ class Whole:
             writer.write(
                 f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
             )
-            data = await asyncio.wait_for(reader.read(), 10)
+            data = await asyncio.wait_for(reader.read(), 60)
         finally:
             writer.close()
         head, _, body = data.partition(b"\r\n\r\n")
         return int(head.split(b" ")[1]), body
 
     async def until_status(self, host: str, status: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await self.get(host))[0] != status:
                 await asyncio.sleep(0.01)
 
     async def ingress_when(self, name: str, condition: str, status: str) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 ingress = await self.client.get(KINGRESSES, name, "default")
                 found = {c["type"]: c for c in (ingress.get("status") or {}).get("conditions", ())}
@@ -177,7 +177,7 @@ async def running_whole(
         )
         task = asyncio.create_task(run(config, serves.set))
         try:
-            await asyncio.wait_for(serves.wait(), 10)
+            await asyncio.wait_for(serves.wait(), 60)
             yield Whole(client, port, tls_port)
         finally:
             task.cancel()
@@ -185,7 +185,7 @@ async def running_whole(
 
 
 async def _served(client: KubeClient, resource: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.list(resource)
@@ -268,7 +268,7 @@ async def test_request_logs_and_traces_begin_when_config_observability_asks_for_
         }
         flags = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name, "data": asked}
         await client.create(CONFIGMAPS, flags)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not collector.spans:  # as many as go out at once, or those of five seconds
                 await whole.get("hello.test")
         assert app.requests[-1].header("traceparent") is not None
@@ -315,7 +315,7 @@ async def test_pods_that_go_get_nothing_more(tmp_path: Path, lab: Any) -> None:
         assert (await whole.get("hello.test"))[1] == b"old"
         await client.create(ENDPOINTSLICES, a_slice("hello", {new.port: True}))
         await client.delete(ENDPOINTSLICES, f"hello-{old.port}", "default")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await whole.get("hello.test"))[1] != b"new":
                 await asyncio.sleep(0.01)
         before = len(old.requests)

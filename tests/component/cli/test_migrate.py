@@ -135,7 +135,7 @@ async def test_who_cannot_be_asked(tmp_path: Path) -> None:
 
 
 async def until_served(client: KubeClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             definition = await client.get(CRDS, OTHERS)
             conditions = (definition.get("status") or {}).get("conditions") or ()

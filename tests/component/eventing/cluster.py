@@ -38,7 +38,7 @@ async def running(make):
     task = asyncio.create_task(make(ready.set))
     waiting = asyncio.create_task(ready.wait())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             await task
@@ -84,7 +84,7 @@ class Cluster:
         assert status == 200, found
         return found
 
-    async def until(self, resource, name, condition, seconds=10):
+    async def until(self, resource, name, condition, seconds=60):
         """Waits for a condition of an object; tells its state when it does not come."""
         found = None
         try:
@@ -100,7 +100,7 @@ class Cluster:
                 f"{resource.kind} {name} did not get there: {found and found.get('status')}"
             )
 
-    async def until_there(self, resource, name, namespace, seconds=10):
+    async def until_there(self, resource, name, namespace, seconds=60):
         async with asyncio.timeout(seconds):
             while True:
                 with contextlib.suppress(NotFound):
@@ -206,5 +206,5 @@ async def sink(answer=None):
         await runner.cleanup()
 
 
-async def next_of(queue, seconds=10):
+async def next_of(queue, seconds=60):
     return await asyncio.wait_for(queue.get(), seconds)

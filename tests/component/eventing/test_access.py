@@ -39,7 +39,7 @@ async def token(found, account="default", namespace="default", audience=AUDIENCE
 
 async def until_answered(wanted, send):
     """Settings, policies and keys reach the broker process a moment later."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (status := await send()) != wanted:
             assert status in (202, 401, 403, 503)
             await asyncio.sleep(0.02)
@@ -52,7 +52,7 @@ def claims(headers):
 
 async def create_policy(found, title, **spec):
     """Creating them is refused until admission knows that authentication is on."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await found.create(EVENTPOLICIES, title, **spec)
@@ -66,7 +66,7 @@ def has_audience(obj):
 
 
 async def until_gone(found, resource, title):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await found.client.get(resource, title, "default")

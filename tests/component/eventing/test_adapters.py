@@ -172,5 +172,5 @@ async def test_they_need_no_name_of_their_user(tmp_path, aws, component, config)
             finally:
                 if process.returncode is None:
                     process.terminate()
-                code = await asyncio.wait_for(process.wait(), 30)
+                code = await asyncio.wait_for(process.wait(), 60)
             assert code == 0, "an orderly end"

@@ -33,7 +33,7 @@ async def shop(folder, triggers):
 
 async def until_told(found, path, condition, **query):
     """Asks again and again until the answer is as it should be; returns it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition(told := await found.told(path, **query)):
             await asyncio.sleep(0.01)
     return told
@@ -315,7 +315,7 @@ async def test_a_trigger_is_moved_in_its_log_after_it_was_counted(tmp_path):
         async def done():
             return (await found.do("/seek", **asked, dryRun="true"))[1]["again"] == 2
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await done():  # answers are on their way back
                 await asyncio.sleep(0.01)
         status, told = await found.do("/seek", **asked, dryRun="true")

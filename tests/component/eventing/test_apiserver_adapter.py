@@ -53,7 +53,7 @@ async def adapter(found, to, config, **environment):
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0, "an orderly end"
 
 
@@ -227,7 +227,7 @@ async def test_an_adapter_that_is_told_nothing_says_so(tmp_path):
             },
             stderr=asyncio.subprocess.PIPE,
         )
-        _, said = await asyncio.wait_for(process.communicate(), 30)
+        _, said = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 78
         assert b"K_SOURCE_CONFIG cannot be read" in said
 
@@ -267,7 +267,7 @@ async def test_a_source_becomes_an_adapter_once_its_account_may_see(tmp_path, mo
             lambda obj: condition(obj, "SufficientPermissions")[0] == "True",
         )
         assert source["status"]["namespaces"] == ["default"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await found.client.list(DEPLOYMENTS, "default"))[0]:
                 await asyncio.sleep(0.02)
             while len((await found.client.list(EVENTTYPES, "default"))[0]) < 3:

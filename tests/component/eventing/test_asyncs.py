@@ -67,7 +67,7 @@ class Plane:
             return answer.status, answer.headers.copy(), await answer.text()
 
     async def result(self, location):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = await self.look(location)
                 if found[1].get("x-hearth-async") != "pending":

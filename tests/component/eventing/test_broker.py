@@ -76,7 +76,7 @@ class Sink:
     def ids(self):
         return [found["ce-id"] for found, _ in self.got]
 
-    async def until(self, condition, seconds=10):
+    async def until(self, condition, seconds=60):
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(condition)
 
@@ -140,7 +140,7 @@ class Plane:
         ) as answer:
             return answer.status
 
-    async def idle(self, uid, seconds=10):
+    async def idle(self, uid, seconds=60):
         async with asyncio.timeout(seconds):
             while not self.runtime.subscription(uid).idle:
                 await asyncio.sleep(0.005)
@@ -338,7 +338,7 @@ async def test_draining_lets_deliveries_end_and_begins_none(tmp_path):
         await broker.send(2)
         assert broker.runtime.busy
         release.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while broker.runtime.busy:
                 await asyncio.sleep(0.005)
         assert target.ids() == ["1"]

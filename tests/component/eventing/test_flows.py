@@ -35,7 +35,7 @@ async def test_each_step_gets_the_reply_of_the_one_before(tmp_path):
         # A step that is taken out takes its channel with it.
         change = {"spec": {"steps": [second]}}
         await found.client.patch(SEQUENCES, "q", "default", change)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while [
                 len((await found.client.list(kind, "default"))[0])
                 for kind in (INMEMORYCHANNELS, SUBSCRIPTIONS)

@@ -235,7 +235,7 @@ async def process(found, port, environment):
     )
     try:
         assert made.stdout is not None
-        assert await asyncio.wait_for(made.stdout.readline(), 30) == b"ready\n"
+        assert await asyncio.wait_for(made.stdout.readline(), 60) == b"ready\n"
         yield
     finally:
         made.send_signal(signal.SIGKILL)

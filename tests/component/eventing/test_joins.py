@@ -92,7 +92,7 @@ async def test_the_replies_of_all_branches_become_one_event(tmp_path):
         assert data[4]["error"]["destination"] == NOBODY["uri"]
         assert not any(MARK in event for each in data for event in each["events"])
         # The way of the event can be followed through the join.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (joined := await joined_journeys(found)):
                 await asyncio.sleep(0.02)
         assert [each["place"] for each in joined] == ["channel default/p-kn-parallel-join"]
@@ -109,7 +109,7 @@ async def test_the_replies_of_all_branches_become_one_event(tmp_path):
                 and JOIN_BRANCH not in (obj["metadata"].get("annotations") or {})
             ),
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "p-kn-parallel-join" in [
                 each["metadata"]["name"]
                 for each in (await found.client.list(INMEMORYCHANNELS, "default"))[0]
@@ -180,7 +180,7 @@ async def killed_at_the_end(found):
     )
     try:
         assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"ready\n"
+        assert await asyncio.wait_for(process.stdout.readline(), 60) == b"ready\n"
         yield
     finally:
         process.kill()
@@ -217,7 +217,7 @@ async def test_what_was_gathered_outlasts_a_kill(tmp_path):
             parallel = await found.until_ready(PARALLELS, "p")
             assert await found.send_to(parallel) == 202
             await next_of(one_got)
-            await asyncio.wait_for(asked.wait(), 10)
+            await asyncio.wait_for(asked.wait(), 60)
             logs = found.folder / "broker" / "events"
             [log] = logs.glob("channel_default_p-kn-parallel-join_*")
             # The first branch's reply is on disk.

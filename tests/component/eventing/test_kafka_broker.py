@@ -76,11 +76,11 @@ async def test_events_go_through_a_topic_that_goes_with_its_broker(tmp_path, por
         for number in range(10):
             assert await found.send(url, **{"ce-id": str(number), "ce-partitionkey": "k"}) == 202
         assert [(await next_of(got))["ce-id"] for _ in range(10)] == [str(n) for n in range(10)]
-        topics = admin.list_topics(timeout=5).topics
+        topics = admin.list_topics(timeout=60).topics
         assert len(topics["knative-broker-default-default"].partitions) == 3
         await found.client.delete(BROKERS, "default", "default")
         await until(
-            lambda: "knative-broker-default-default" not in admin.list_topics(timeout=5).topics
+            lambda: "knative-broker-default-default" not in admin.list_topics(timeout=60).topics
         )
 
 
@@ -147,7 +147,7 @@ async def test_ingress_and_dispatchers_are_processes_of_their_own(tmp_path, port
 
         async def accepted(name):
             """Sent again while the ingress, a process of its own, says that it cannot yet."""
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (status := await found.send(url, **{"ce-id": name})) == 503:
                     await asyncio.sleep(0.05)
             assert status == 202

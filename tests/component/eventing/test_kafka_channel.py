@@ -69,7 +69,7 @@ async def test_a_channel_is_a_topic(tmp_path, port):
         assert channel["status"]["address"]["url"] == url
         service = await found.client.get(SERVICES, "c-kn-channel", "default")
         assert service["metadata"]["labels"]["messaging.knative.dev/role"] == "kafka-channel"
-        assert len(admin.list_topics(timeout=5).topics[topic].partitions) == 2
+        assert len(admin.list_topics(timeout=60).topics[topic].partitions) == 2
         asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
         settings = admin.describe_configs([asked])[asked].result(5)
         assert settings["retention.ms"].value == "3600000"
@@ -83,7 +83,7 @@ async def test_a_channel_is_a_topic(tmp_path, port):
         assert await found.send(by_path, **{"ce-id": "by-path"}) == 202
         assert (await next_of(got))["ce-id"] == "by-path"
         await found.client.delete(KAFKACHANNELS, "c", "default")
-        await until(lambda: topic not in admin.list_topics(timeout=5).topics)
+        await until(lambda: topic not in admin.list_topics(timeout=60).topics)
 
 
 async def test_channels_and_flows_go_over_them(tmp_path, port):
@@ -108,7 +108,7 @@ async def test_channels_and_flows_go_over_them(tmp_path, port):
         assert (await next_of(end_got))["ce-id"] == "7"
         made = await found.client.get(KAFKACHANNELS, "c", "default")
         assert made["spec"]["replicationFactor"] == 1, "defaults, though admission is not asked"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (traced := (await found.told("/trace", id="7"))["journeys"]):
                 await asyncio.sleep(0.05)
         assert traced[0]["place"].endswith("default/c"), traced

@@ -58,7 +58,7 @@ class Kafka:
     def committed(self, group):
         asking = Consumer({"bootstrap.servers": self.server, "group.id": group})
         try:
-            [found] = asking.committed([TopicPartition(self.topic, 0)], timeout=5)
+            [found] = asking.committed([TopicPartition(self.topic, 0)], timeout=60)
             return found.offset
         finally:
             asking.close()

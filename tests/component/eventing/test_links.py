@@ -19,7 +19,7 @@ async def link(found, resource, name, **spec):
     metadata = {"name": name, "namespace": OTHER}
     obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
     await found.client.create(resource, {**obj, "spec": spec})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while condition(await found.client.get(resource, name, OTHER))[0] != "True":
             await asyncio.sleep(0.01)
 
@@ -38,7 +38,7 @@ async def allow(found):
     flag = {"data": {CROSS_NAMESPACE: "enabled"}}
     await found.client.patch(CONFIGMAPS, "config-features", keys.SYSTEM_NAMESPACE, flag)
     spec = {"brokerRef": ref(BROKERS, "any"), "subscriber": {"uri": "http://x/"}}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await found.create(TRIGGERS, "allowed", **spec)
@@ -58,7 +58,7 @@ async def make_namespace(found):
 
 async def until_nobody_gets(send, got):
     """Send until an event that was sent comes no more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             await send()
             try:

@@ -77,7 +77,7 @@ async def test_events_go_through_a_stream_that_goes_with_its_broker(tmp_path, po
         assert await found.send(url, **{"ce-id": "7"}) == 202, "a duplicate is taken, and is none"
         assert await found.send(url, **{"ce-id": "8"}) == 202
         assert (await next_of(got))["ce-id"] == "8"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (traced := (await found.told("/trace", id="8"))["journeys"]):
                 await asyncio.sleep(0.05)
         assert "default/t" in json.dumps(traced), "where it went is known"
@@ -87,7 +87,7 @@ async def test_events_go_through_a_stream_that_goes_with_its_broker(tmp_path, po
             message = await stream.get_msg(info.config.name, 2)
             assert (message.headers or {})["ce-type"] == "t"
             await found.client.delete(BROKERS, "default", "default")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await stream.streams_info():
                     await asyncio.sleep(0.01)
 

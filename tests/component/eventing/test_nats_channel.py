@@ -45,7 +45,7 @@ def a_channel(name):
 
 
 async def until_gone(stream, prefix):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while any(
             (each.config.name or "").startswith(prefix) for each in await stream.streams_info()
         ):
@@ -65,7 +65,7 @@ async def test_channels_are_of_that_kind_where_the_cluster_says_so(tmp_path, por
         await name_server(found.client, port)
         default = {"data": {"default-ch-config": BY_DEFAULT}}
         await found.client.patch(CONFIGMAPS, "default-ch-webhook", keys.SYSTEM_NAMESPACE, default)
-        async with asyncio.timeout(10):  # until admission goes by it
+        async with asyncio.timeout(60):  # until admission goes by it
             while True:
                 made = await found.create(CHANNELS, "c")
                 if made["spec"]["channelTemplate"]["kind"] == "NatsJetStreamChannel":
@@ -82,7 +82,7 @@ async def test_channels_are_of_that_kind_where_the_cluster_says_so(tmp_path, por
         assert await found.send_to(channel, **{"ce-id": "7"}) == 202
         assert (await next_of(got))["ce-id"] == "7"
         assert (await next_of(other_got))["ce-type"] == "answer"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (traced := (await found.told("/trace", id="7"))["journeys"]):
                 await asyncio.sleep(0.05)
         assert traced[0]["place"].endswith("default/c"), traced

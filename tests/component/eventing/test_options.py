@@ -32,7 +32,7 @@ async def test_a_trigger_asks_and_else_its_broker(tmp_path):
         await found.until_ready(TRIGGERS, "t")
 
         async def until_sent_as(kind):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     assert await found.send(url) == 202
                     if (await next_of(got))["content-type"] == kind:
@@ -73,7 +73,7 @@ async def test_a_subscription_asks_by_its_channel(tmp_path):
         await annotate(found, SUBSCRIPTIONS, "s", "10")
         await found.until_ready(SUBSCRIPTIONS, "s")
         channel = await found.until_ready(INMEMORYCHANNELS, "c")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 assert await found.send_to(channel) == 202
                 if (await next_of(got))["content-type"] == BATCH:

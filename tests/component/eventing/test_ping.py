@@ -179,7 +179,7 @@ async def process(found, name, log):
             stderr=errors,
         )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await is_ready(health):
                 assert started.returncode is None, log.read_text()
                 await asyncio.sleep(0.02)

@@ -79,7 +79,7 @@ async def test_the_reply_is_the_answer(tmp_path):
         url = await ready(found, to)
         # Replies are events of the Broker like any other.
         await found.create_trigger("all", other, filters=[{"exact": {"type": "reply"}}])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (answered := await post(found, url, **{"ce-id": "a:b"}))[0] != 200:
                 assert answered[0] in (503, 504)
         assert (await next_of(got))["ce-type"] == "reply"
@@ -109,7 +109,7 @@ async def test_what_is_not_answered_in_time_is_told(tmp_path):
         url = await ready(found, to, **names)
         status, _, body = await post(found, url)
         assert (status, body) == (504, b"no reply came in time\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not asked:
                 await asyncio.sleep(0.01)
         # Who hangs up is forgotten; the reply that comes then harms nobody.
@@ -118,7 +118,7 @@ async def test_what_is_not_answered_in_time_is_told(tmp_path):
                 url, data=b"1", headers=HEADERS, timeout=ClientTimeout(total=0.05)
             ):
                 pass
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(asked) < 2:
                 await asyncio.sleep(0.01)
         reply = {"ce-type": "reply", "ce-answers": asked[-1]["ce-asks"]}
@@ -164,7 +164,7 @@ async def test_a_webhook_is_answered_by_whoever_replies_behind_a_broker(tmp_path
             hook = f"http://127.0.0.1:{port}/default/w/s"
             kind = {"content-type": "application/json"}
             async with (
-                asyncio.timeout(10),
+                asyncio.timeout(60),
                 found.session.post(hook, data=b"7", headers=kind) as said,
             ):
                 assert (said.status, await said.read()) == (200, b'{"got":7}')

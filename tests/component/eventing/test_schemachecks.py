@@ -35,7 +35,7 @@ async def send(found, url, data, **more):
 
 
 async def until(found, url, data, wanted, **more):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (got := await send(found, url, data, **more)) != wanted:
             await asyncio.sleep(0.01)
     return got
@@ -118,7 +118,7 @@ async def test_a_warning_is_counted_and_the_event_delivered(tmp_path):
         assert await send(found, url, b'{"id": 1}', **{"ce-id": "good"}) == (202, "")
         # Its journey tells of it.
         for event, schema in (("bad", NAMED), ("good", None)):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not (told := (await found.told("/trace", id=event))["journeys"]):
                     await asyncio.sleep(0.01)
             assert told[0].get("schema") == schema

@@ -60,13 +60,13 @@ async def asked_about(found):
 
 
 async def until_asked_about(found, wanted):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await asked_about(found) != wanted:
             await asyncio.sleep(0.02)
 
 
 async def until_gone(found, resource, name):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await found.client.get(resource, name, "default")

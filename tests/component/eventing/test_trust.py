@@ -66,7 +66,7 @@ async def test_subscribers_are_trusted_by_the_bundles_of_the_system(tmp_path):
         await found.until_ready(TRIGGERS, "t")
         assert await found.send(to) == 202
         await create_bundle(found, authority)
-        assert await asyncio.wait_for(got.get(), 20) == "1"
+        assert await asyncio.wait_for(got.get(), 60) == "1"
 
 
 async def test_workloads_of_a_binding_find_the_bundles(tmp_path):

@@ -248,7 +248,7 @@ async def _half_sent(url):
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"POST /ns/github HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\n{")
     try:
-        return (await asyncio.wait_for(reader.readline(), 10)).strip()
+        return (await asyncio.wait_for(reader.readline(), 60)).strip()
     finally:
         writer.close()
         with contextlib.suppress(OSError):

@@ -38,7 +38,7 @@ from serving.main import ServingConfig
 from serving.main import run as run_serving
 from tests.ports import free_port
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 PRE_STOP_SECONDS = 1
 _MOMENT = "2026-11-20T16:40:00Z"
 _addresses = itertools.count(256)

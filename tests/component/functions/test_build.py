@@ -114,7 +114,7 @@ def test_a_dockerfile_takes_an_engine(tmp_path: Path) -> None:
 
 
 async def ask(port: int, request: bytes) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)

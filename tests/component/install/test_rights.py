@@ -627,7 +627,7 @@ async def _hook(hearth: Hearth) -> None:
     await hearth.make(WEBHOOKSOURCES, "hook", spec)
     account = "hook-oidc-sources.hearth.dev-webhooksource"
     await hearth.until(lambda: hearth.there(SERVICEACCOUNTS, account))
-    async with AsyncExitStack() as stack, httpx.AsyncClient(trust_env=False) as client:
+    async with AsyncExitStack() as stack, httpx.AsyncClient(trust_env=False, timeout=60) as client:
         await hearth.start(stack, "webhooksource", EVENTING, account=RECEIVER)
         url = f"http://127.0.0.1:{hearth.ports['WEBHOOKS']}/default/hook/t"
 
@@ -658,7 +658,7 @@ async def _is_taken(hearth: Hearth) -> bool:
     token = (await hearth.client.request("POST", path, body=request))["status"]["token"]
     event = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
     url = f"http://127.0.0.1:{hearth.ports['BROKER']}/default/b"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         shown = {"authorization": f"Bearer {token}"}
         answer = await client.post(url, headers=event | shown)
     return answer.status_code == 202
@@ -765,7 +765,7 @@ async def _start_jobs(hearth: Hearth) -> None:
     await hearth.ready(JOBSINKS, "j")
     event = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
     ingress = f"http://127.0.0.1:{hearth.ports['BROKER']}"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for _ in range(2):
             answer = await client.post(f"{ingress}/jobsinks/default/j", headers=event)
             assert answer.status_code == 202

@@ -93,7 +93,7 @@ class Keda:
         name: str,
         holds: Callable[[Object], object],
         *,
-        seconds: float = 15,
+        seconds: float = 60,
     ) -> Object:
         """Wait for a condition of an object; tells its state when it does not come."""
         found: Object = {}
@@ -125,7 +125,7 @@ class Keda:
 
     async def gone(self, resource: Resource, name: str) -> None:
         """Wait until an object is no more."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await self.client.get(resource, name, NS)
@@ -135,7 +135,7 @@ class Keda:
 
     async def event(self, reason: str, message: str = "") -> Object:
         """Wait for an Event, with a message that begins so."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 for each in (await self.client.list(EVENTS, NS))[0]:
                     if each["reason"] == reason and each["message"].startswith(message):

@@ -70,7 +70,7 @@ async def test_a_queue_that_is_not_there(url):
 
 async def test_a_service_that_is_away():
     url = f"http://127.0.0.1:{free_port()}"
-    config = dataclasses.replace(of("aws-sqs-queue", url, queueURL=f"{url}/1/q"), timeout=10)
+    config = dataclasses.replace(of("aws-sqs-queue", url, queueURL=f"{url}/1/q"), timeout=60)
     with pytest.raises(ScalerError, match="error getting queue length: ") as failure:
         await read(config)
     assert "a-secret-key" not in str(failure.value)

@@ -39,7 +39,7 @@ class Azurite:
 
     def trigger(self, type_: str, **said: str) -> TriggerConfig:
         return dataclasses.replace(
-            trigger(type_, **said), auth={"connection": self.connection()}, timeout=10.0
+            trigger(type_, **said), auth={"connection": self.connection()}, timeout=60
         )
 
     async def put(self, port: int, path: str, body: str = "", **query: str) -> None:
@@ -47,7 +47,7 @@ class Azurite:
         url = f"http://127.0.0.1:{port}/{NAME}/{path}?{urlencode(query)}"
         headers = {"x-ms-version": "2021-12-02", "x-ms-blob-type": "BlockBlob"}
         method = "POST" if path.endswith("/messages") else "PUT"
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.request(
                 method, f"{url}&{shared_access()}", headers=headers, content=body
             )

@@ -52,7 +52,7 @@ def active(source: Any) -> dict[str, str]:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.005)
 

@@ -200,7 +200,7 @@ async def test_a_slow_query_is_waited_for_no_longer_than_configured_and_hurts_no
     begun = time.monotonic()
     with pytest.raises(ScalerError, match=r"no answer within 0\.3 s"):
         await read(config)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert (await read(kind.trigger("SELECT 1"))).value == 1
 
 

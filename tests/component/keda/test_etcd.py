@@ -31,7 +31,7 @@ def b64(text: str) -> str:
 
 async def ask(server: Stoppable, what: str, token: str = "", **body: Any) -> Any:
     headers = {"Authorization": token} if token else {}
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         url = f"http://127.0.0.1:{server.port}/v3/{what}"
         return (await client.post(url, json=body, headers=headers)).raise_for_status().json()
 

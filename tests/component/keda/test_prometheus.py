@@ -25,7 +25,7 @@ async def test_one_value_of_a_query(tmp_path):
             address = f"http://127.0.0.1:{port}"
             async with scaler(query(address, "sum(depth)", activationThreshold="9")) as made:
                 assert (made.spec.name, made.spec.target) == ("s0-prometheus", 5)
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while await made.read() != Reading(9.5, True):
                         await asyncio.sleep(0.01)
             one = query(address, 'depth{queue="b"}', activationThreshold="2.5")

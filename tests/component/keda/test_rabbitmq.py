@@ -49,7 +49,7 @@ async def publish(channel: aio_pika.abc.AbstractChannel, queue: str, count: int)
 async def eventually(config, wanted: Reading) -> None:
     """The management API tells what was, a little while ago."""
     async with scaler(config) as made:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     if await made.read() == wanted:
@@ -103,14 +103,14 @@ async def test_a_rate_is_what_comes_in_a_second(channel, management):
     await publish(channel, "fast", 50)
     config = trigger("rabbitmq", host=management, queueName="fast", mode="MessageRate", value="1")
     async with scaler(config) as made:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await made.read()).value == 0:
                 await publish(channel, "fast", 1)
         assert (await made.read()).is_active
 
 
 async def test_another_virtual_host_is_named_by_the_trigger_or_the_url(channel, server, management):
-    async with httpx.AsyncClient(auth=("guest", "guest")) as client:
+    async with httpx.AsyncClient(auth=("guest", "guest"), timeout=60) as client:
         base = f"http://127.0.0.1:{server.management}/api"
         vhost = urllib.parse.quote("team/a", safe="")
         await client.put(f"{base}/vhosts/{vhost}")

@@ -44,7 +44,7 @@ def worker(port: int, **env: str) -> subprocess.Popen[str]:
 
 def ask(port: int, *words: str) -> str:
     """One command to Redis; the first line of its answer, or the one value."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         stream = connection.makefile("rw", newline="\r\n")
         stream.write(" ".join(words) + "\n")
         stream.flush()

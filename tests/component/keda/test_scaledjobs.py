@@ -23,7 +23,7 @@ async def scaledjob(keda: Keda, **members: Any) -> Object:
 
 async def jobs(keda: Keda, number: int) -> list[Object]:
     """Wait for so many Jobs."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while len(found := (await keda.client.list(JOBS, NS))[0]) != number:
             await asyncio.sleep(0.01)
     return found

@@ -41,7 +41,7 @@ async def silent(said: bytes) -> AsyncIterator[Silent]:
     async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
         made.port = server.sockets[0].getsockname()[1]
         yield made
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for ended in made.ended:
                 await ended.wait()
 
@@ -82,11 +82,11 @@ def triggers(port: int) -> dict[str, TriggerConfig]:
 @pytest.mark.parametrize("type_", triggers(0))
 async def test_it_is_told_in_time_and_the_connection_is_closed(type_, said):
     with contextlib.suppress(ScalerError):  # what a client loads at its first use takes its time
-        await read(dataclasses.replace(triggers(free_port())[type_], timeout=10))
+        await read(dataclasses.replace(triggers(free_port())[type_], timeout=60))
     async with silent(said) as server:
         begun = time.monotonic()
         with pytest.raises(ScalerError) as failure:
             await read(triggers(server.port)[type_])
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
         assert server.ended
     assert SECRET not in str(failure.value)

@@ -197,7 +197,7 @@ async def read(pod: Object, path: str, *, port: int = 8080) -> str:
     async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(httpx.TransportError):
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
                     url = f"http://{pod['status']['podIP']}:{port}{path}"
                     return (await client.get(url)).text
             await asyncio.sleep(0.01)

@@ -21,7 +21,7 @@ Object = dict[str, Any]
 BUSY, IDLE = "while :; do :; done", "while :; do sleep 60; done"
 POD_METRICS = "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods"
 NODE_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def mounting(cluster: Cluster, name: str, claim: str, script: str) -> Object:
 
 
 async def until_phase(cluster: Cluster, name: str, phase: str) -> Object:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             claim: Object = await cluster.client.get(PERSISTENTVOLUMECLAIMS, name, "default")
             if claim["status"].get("phase") == phase:
@@ -74,7 +74,7 @@ async def test_a_claim_is_bound_once_a_pod_mounts_it(
     await cluster.client.create(PODS, pod)
     await cluster.until_log("reader", "kept")
     await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "used", "default")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while volume["status"]["phase"] != "Released":
             volume = await cluster.client.get(PERSISTENTVOLUMES, volume["metadata"]["name"])
             await asyncio.sleep(0.01)

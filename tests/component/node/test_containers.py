@@ -74,12 +74,12 @@ def first(pod: Object) -> Object:
 
 
 async def ask(pod: Object, path: str = "/") -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         return await client.get(f"http://{pod['status']['podIP']}:8080{path}")
 
 
 async def until_answer(pod: Object, path: str = "/") -> Object:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(httpx.TransportError):
                 answer: Object = (await ask(pod, path)).json()
@@ -103,7 +103,7 @@ async def test_processes_and_containers_side_by_side(
     identity = first(container)["containerID"].removeprefix("podman://")
     await cluster.delete("container")
     await cluster.until_gone("container")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while identity in podman_engine.run("ps", "-aq", "--no-trunc"):
             await asyncio.sleep(0.05)
 
@@ -212,7 +212,7 @@ async def test_a_pull_from_a_registry(
     pod = await cluster.until("unknown", lambda pod: "ErrImagePull" in str(_waiting(pod)))
     assert "manifest unknown" in _waiting(pod)["message"]
     place = EnginePlace("podman", podman_engine.socket, cluster.data_dir / USED_IMAGES)
-    async with asyncio.timeout(10):  # it is noted beside the start
+    async with asyncio.timeout(60):  # it is noted beside the start
         while not [i for i in await place.images() if i.name == image and i.used_at]:
             await asyncio.sleep(0.01)
 
@@ -260,7 +260,7 @@ async def test_containers_outlive_a_killed_node(
     node = await start()
     try:
         label = f"label={NODE_LABEL}"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(podman_engine.run("ps", "-q", "--filter", label).split()) != 1:
                 await asyncio.sleep(0.05)
         after = await bare_cluster.get("stays")

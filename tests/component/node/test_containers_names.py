@@ -48,7 +48,7 @@ async def served(cluster: Cluster, look: Look, **fields: Any) -> Callable[[str],
 
     async def ask(path: str) -> str:
         transport = httpx.AsyncHTTPTransport(retries=5)  # it has just been started
-        async with httpx.AsyncClient(trust_env=False, transport=transport) as client:
+        async with httpx.AsyncClient(trust_env=False, transport=transport, timeout=60) as client:
             return (await client.get(f"http://{pod['status']['podIP']}:8080{path}")).text
 
     return ask
@@ -104,6 +104,6 @@ async def test_a_container_sees_settings_change(cluster: Cluster, look: Look) ->
         field_manager="test",
         force=True,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await ask("/read?/etc/settings/colour") != "red":
             await asyncio.sleep(0.05)

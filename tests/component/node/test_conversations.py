@@ -66,7 +66,7 @@ async def test_nothing_is_left_of_a_command_whose_client_has_gone(client: Client
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while find_marked("MARK=conversation"):
             await asyncio.sleep(0.005)
 

@@ -41,7 +41,7 @@ async def test_a_data_folder_that_is_gone(static_layout: TestImage, tmp_path: Pa
     assert harness.is_running(instance.handle)
     os.close(nets._owner)  # as the end of the process does
     assert name in await remove_leftovers()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await instance.wait()
     assert not nets.folder.exists() and left(node.runtime) == set()
     for words in (("ip", "link"), ("ip", "rule"), ("nft", "list", "tables")):

@@ -76,7 +76,7 @@ async def pid_of(cluster: Cluster, name: str) -> int:
 
 
 async def ended(pid: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while start_ticks(pid) is not None:
             await asyncio.sleep(0.01)
 

@@ -72,7 +72,7 @@ def hearth(user: OrdinaryUser, static_layout: TestImage) -> Iterator[Hearth]:
 def ask(pod: dict[str, Any], path: str) -> str:
     """By the port that is published for 8080."""
     ports = json.loads(pod["metadata"]["annotations"]["hearth.dev/ports"])
-    connection = http.client.HTTPConnection("127.0.0.1", ports["8080"], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", ports["8080"], timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse().read().decode()
     connection.close()

@@ -277,7 +277,7 @@ async def test_a_stream_without_its_other_half_is_given_up(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.005)
 
@@ -446,7 +446,7 @@ def _official(kubeconfig: str) -> tuple[str, int, bytes]:
             _preload_content=False,
         )
         opened.write_stdin("typed\n")
-        opened.run_forever(timeout=10)
+        opened.run_forever(timeout=60)
         output, code = opened.read_stdout(), opened.returncode
         opened.sock.shutdown()  # its ``close`` thinks that the end is enough
         forward = portforward(

@@ -208,7 +208,7 @@ async def test_a_pod_that_fills_its_volume_is_evicted(
         event = await bare_cluster.until_event("bad", "Evicted")
         assert (event["type"], event["message"]) == ("Warning", text)
         await bare_cluster.until("bad", lambda pod: look.state(pod).get("terminated"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while list(bare_cluster.data_dir.glob("pods/default_bad_*/volumes/v/f")):
                 await asyncio.sleep(0.01)
         assert look.is_ready(await bare_cluster.until("good", look.is_ready))

@@ -55,12 +55,12 @@ def test_it_becomes_the_first_program_that_there_is(command: list[str], tmp_path
     paths = [str(tmp_path / "python"), str(tmp_path), sys.executable]
     with waiting(*command, *paths, "", sys.executable, "-c", SHOW, "a", "", "b c") as process:
         process.send_signal(signal.SIGUSR1)
-        said, _ = process.communicate(timeout=10)
+        said, _ = process.communicate(timeout=60)
     assert said == f"['a', '', 'b c'] red {process.pid}\n"
 
 
 def test_it_does_not_wait_for_nothing(command: list[str], tmp_path: Path) -> None:
-    done = subprocess.run([*command, str(tmp_path / "none"), "", "none"], timeout=10)
+    done = subprocess.run([*command, str(tmp_path / "none"), "", "none"], timeout=60)
     assert done.returncode == 127
 
 

@@ -122,7 +122,7 @@ def written(machine: Machine, text: str, name: str = "main.py") -> str:
 
 
 async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.005)
 
@@ -322,7 +322,7 @@ async def test_what_sleeps_has_one(bare_cluster: Cluster, node_runner: Runner) -
         name = await workload.sleep("first")
         pod = await workload.run(name)
         assert is_ready(pod)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (warm := await warm_starts(bare_cluster)):
                 await asyncio.sleep(0.01)
         assert warm == [name]

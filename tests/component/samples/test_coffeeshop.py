@@ -48,7 +48,7 @@ class Program:
         self, path: str, data: Any = None, headers: dict[str, str] | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a POST of JSON; to a GET, without data."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         body = None if data is None else json.dumps(data)
         try:
             connection.request("GET" if body is None else "POST", path, body, headers or {})

@@ -41,7 +41,7 @@ class Service:
 
     async def ask(self, data: bytes) -> bytes:
         """One request on a connection of its own; the whole answer."""
-        async with asyncio.timeout(10), self.connected() as (reader, writer):
+        async with asyncio.timeout(60), self.connected() as (reader, writer):
             writer.write(data)
             return await reader.read()
 
@@ -80,7 +80,7 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 async def test_hello_keeps_the_connection(services: Any) -> None:
     service = services("hello", TARGET="You")
-    async with asyncio.timeout(10), service.connected() as (reader, writer):
+    async with asyncio.timeout(60), service.connected() as (reader, writer):
         for _ in range(3):
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             head, body = await answer_of(reader)
@@ -114,7 +114,7 @@ async def test_pipelined_requests_and_bodies(services: Any) -> None:
 
 
 async def test_expectations(services: Any) -> None:
-    async with asyncio.timeout(10), services("hello").connected() as (reader, writer):
+    async with asyncio.timeout(60), services("hello").connected() as (reader, writer):
         head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         writer.write(head)
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -147,7 +147,7 @@ async def test_broken_requests_are_refused(services: Any, data: bytes, status: i
 
 async def test_a_request_is_finished_before_the_end(services: Any) -> None:
     service = services("hello", DELAY="0.3")
-    async with asyncio.timeout(10), service.connected() as (reader, writer):
+    async with asyncio.timeout(60), service.connected() as (reader, writer):
         head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
         writer.write(head)
         assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")  # it is in work

@@ -26,7 +26,7 @@ from serving.controlplane import ControlPlane
 from serving.install import install
 from serving.kinds import pods, sources
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 NAMESPACE = "default"
 REVISION, DEPLOYMENT = "hello-00001", "hello-00001-deployment"
 MOMENT = "2026-11-20T16:40:00Z"

@@ -79,7 +79,7 @@ async def make(client: KubeClient, name: str, image: str) -> None:
 
 
 async def until(found: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(NotFound):
                 if value := await found():

@@ -31,7 +31,7 @@ async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
         ready = asyncio.Event()
         task = asyncio.create_task(run(ServingConfig(server.kubeconfig), ready.set))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await ready.wait()
             data = {"data": {"autocreate-cluster-domain-claims": "true"}}
             await client.patch(CONFIGMAPS, "config-network", "knative-serving", data)
@@ -63,7 +63,7 @@ def an_ingress(name: str) -> Object:
 
 async def eventually(client: KubeClient, check: Callable[[dict[str, Any]], bool]) -> None:
     """Wait until the mapping's IngressReady condition is as it should be."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             mapping = await client.get(DOMAINMAPPINGS, HOST, "default")
             conditions = (mapping.get("status") or {}).get("conditions") or ()
@@ -103,7 +103,7 @@ async def test_a_mapping_waits_for_the_host_of_an_older_ingress(client: KubeClie
 
 async def _own_ingress(client: KubeClient) -> Object:
     """The mapping's KIngress, which is written beside its status."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(NotFound):
                 return await client.get(KINGRESSES, HOST, "default")
@@ -113,7 +113,7 @@ async def _own_ingress(client: KubeClient) -> Object:
 async def _next_second(client: KubeClient) -> None:
     """Wait until the server's clock shows another second than that of the first object."""
     first = await client.get(KINGRESSES, "first", "default")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             probe = {"metadata": {"generateName": "clock-", "namespace": "default"}}
             made = await client.create(CONFIGMAPS, probe, dry_run=True)

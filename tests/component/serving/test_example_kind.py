@@ -19,7 +19,7 @@ from serving.controlplane import ControlPlane
 from serving.install import install
 from serving.kinds import sources
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 SUMMARIES = Source(resources.CONFIGMAPS, label_selector=keys.SERVICE)
 
 

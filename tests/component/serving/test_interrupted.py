@@ -35,7 +35,7 @@ from serving.controlplane import ControlPlane
 from serving.install import install
 from tests.ports import free_port
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 SPACE = "default"
 SHOWN = (
     knative.CONFIGURATIONS,

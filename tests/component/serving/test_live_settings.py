@@ -39,7 +39,7 @@ async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
         config = ServingConfig(server.kubeconfig, authority=folder)
         task = asyncio.create_task(run(config, ready.set))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await ready.wait()
             yield client
         finally:
@@ -61,14 +61,14 @@ async def _found(client: KubeClient, resource: Any) -> Object | None:
 
 async def test_wildcards_of_a_namespace_come_and_go_with_the_setting(client: KubeClient) -> None:
     await _select(client, "matchLabels: {kubernetes.io/metadata.name: default}")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (secret := await _found(client, SECRETS)) is None:
             await asyncio.sleep(0.02)
     chain = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
     names = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["*.default.localhost"]
     await _select(client, None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await _found(client, CERTIFICATES) is not None:
             await asyncio.sleep(0.02)
     assert await _found(client, CERTIFICATES) is None
@@ -86,7 +86,7 @@ async def test_nonsense_that_came_past_admission_is_told_and_changes_nothing(
     # Admission is asked about ConfigMaps that carry Knative's label.
     await patch({"metadata": {"labels": {"app.kubernetes.io/name": None}}})
     await patch(data)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (told := [e for e in await _events(client) if e["reason"] == "InvalidSettings"]):
             await asyncio.sleep(0.02)
     assert told[0]["involvedObject"]["name"] == "config-gc"
@@ -101,7 +101,7 @@ async def test_a_component_says_as_much_as_config_logging_lets_it(client: KubeCl
     for level, effective in (("debug", logging.DEBUG), (None, logging.NOTSET)):
         change = {"data": {"loglevel.controller": level}}
         await client.patch(CONFIGMAPS, "config-logging", "knative-serving", change)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while controllers.level != effective:
                 await asyncio.sleep(0.02)
     assert controllers.level == logging.NOTSET

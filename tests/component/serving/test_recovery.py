@@ -33,7 +33,7 @@ from serving.install import install
 
 SERVER = Path(__file__).resolve().parents[3] / "samples" / "hello" / "server.py"
 HELLO = ImageSpec(entrypoint=(sys.executable, "-S", "-E", str(SERVER)))
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ from tests.recordings import SERVING_WORLD, scenarios
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MOMENT = "2026-11-20T16:40:00Z"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 DOCUMENT = Path(__file__).parents[3] / "docs" / "compatibility.md"
 
 COMPARED: tuple[Resource, ...] = (

@@ -34,7 +34,7 @@ def aws_server() -> Iterator[str]:
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     try:
-        with urlopen(Request(f"{url}/moto-api/reset", method="POST"), timeout=10) as answer:
+        with urlopen(Request(f"{url}/moto-api/reset", method="POST"), timeout=60) as answer:
             assert answer.status == 200
         yield url
     finally:
@@ -114,7 +114,7 @@ async def adapter(
     task = asyncio.create_task(run(ready.set, environment(to, **aws), kubeconfig=kubeconfig))
     try:
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
         waiting.cancel()
         if task.done():
             await task

@@ -34,7 +34,7 @@ async def keys(s3, name="letters"):
 
 
 async def until_left(s3, *wanted):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await keys(s3) != list(wanted):
             await asyncio.sleep(0.02)
 

@@ -30,7 +30,7 @@ async def sink(**spec):
     task = asyncio.create_task(run(config, ready.set, environment))
     waiting = asyncio.create_task(ready.wait())
     try:
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
         if task.done():
             await task
         async with ClientSession() as session:
@@ -176,7 +176,7 @@ async def test_a_queue_that_goes_away_is_503_and_then_ends_it_with_a_word(aws):
             for _ in range(3):
                 status, text = await send()
                 assert status == 503 and "there is no queue q in us-east-1" in text
-            await asyncio.wait({task}, timeout=10)
+            await asyncio.wait({task}, timeout=60)
             with pytest.raises(AwsFault, match="there is no queue q"):
                 task.result()
 

@@ -30,7 +30,7 @@ async def left(sqs, url):
 
 
 async def until_empty(sqs, url):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await left(sqs, url):
             await asyncio.sleep(0.02)
 
@@ -86,7 +86,7 @@ async def test_what_is_under_way_at_the_end_is_finished(aws):
             task.cancel()
             await asyncio.sleep(0)
             to.held.set()
-            await asyncio.wait({task}, timeout=10)
+            await asyncio.wait({task}, timeout=60)
             assert task.cancelled()
             assert await left(sqs, url) == 0
 
@@ -158,7 +158,7 @@ async def test_a_queue_that_goes_away_ends_it_with_a_word(aws):
             await to.until(1)
             await until_empty(sqs, url)
             await sqs.delete_queue(QueueUrl=url)
-            await asyncio.wait({task}, timeout=20)
+            await asyncio.wait({task}, timeout=60)
             with pytest.raises(AwsFault, match="there is no queue orders"):
                 task.result()
 

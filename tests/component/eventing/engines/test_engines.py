@@ -273,14 +273,14 @@ async def append(events: EventLog, *made: RenderedEvent) -> None:
 
     events.append(made, done)
     assert not durable.done(), "an append is reported later, never from within"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await durable
 
 
 async def take(consumer: Consumer, count: int, *, max_bytes: int = 2000) -> list[StoredEvent]:
     """The next events, so many, unsettled."""
     found: list[StoredEvent] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found) < count:
             found += await consumer.fetch(max_bytes)
             await asyncio.sleep(0)  # an engine may say at once that there is nothing yet
@@ -307,7 +307,7 @@ async def nothing_more(consumer: Consumer) -> bool:
 
 async def saved(log: EventLog, condition: Callable[[], bool]) -> None:
     """Checkpoint until something holds: what was settled takes effect soon."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             await log.checkpoint()
             if condition():
@@ -715,7 +715,7 @@ async def test_what_a_moved_consumer_needs_is_kept_from_then_on(case: Case) -> N
 
 async def until_lag(log: EventLog, lag: int | None) -> None:
     """Now and then the server is asked."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while log.lag("c") != lag:
             await log.checkpoint()
             await asyncio.sleep(0.01)
@@ -833,7 +833,7 @@ async def test_what_was_not_settled_is_given_again(case: Case, how: str) -> None
         consumer = await log.consume("c")
         await append(log, an_event(6))
         again: list[StoredEvent] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not {"3", "5", "6"} <= set(ids(again)):
                 again += await consumer.fetch(2000)
                 await asyncio.sleep(0)
@@ -873,7 +873,7 @@ async def test_a_closed_engine_has_answered_every_append(case: Case) -> None:
     answers: list[Refused | None] = []
     for number in range(50):
         log.append((an_event(number),), answers.append)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not answers:
             await asyncio.sleep(0)
         await engine.close()
@@ -967,7 +967,7 @@ async def test_processes_share_a_consumer_where_that_is_promised(case: Case) -> 
         first, second = await log.consume("c"), await other.consume("c")
         taken: dict[Consumer, list[str]] = {first: [], second: []}
         appended = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not all(taken.values()) or sum(map(len, taken.values())) < appended:
                 if not all(taken.values()):
                     await append(log, an_event(appended, key=f"k{appended}"))
@@ -979,7 +979,7 @@ async def test_processes_share_a_consumer_where_that_is_promised(case: Case) -> 
         assert sorted(taken[first] + taken[second]) == sorted(map(str, range(appended)))
         assert engine.capabilities.redelivers
         left = list[StoredEvent]()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not left:
                 await append(log, an_event(appended, key=f"k{appended}"))
                 appended += 1
@@ -1030,7 +1030,7 @@ async def test_many_appends_at_once_keep_their_order_and_are_answered_each(case:
             log.append([an_event(number)], answers.append)
         found = await take(consumer, 500, max_bytes=50_000)
         assert ids(found) == [str(number) for number in range(500)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(answers) < 500:
                 await asyncio.sleep(0)
         assert answers == [None] * 500

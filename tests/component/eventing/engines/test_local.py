@@ -46,7 +46,7 @@ async def test_the_next_group_is_written_while_the_listener_is_told_of_one(tmp_p
     log.append([an_event(0)], first_done)
     await asyncio.sleep(0)  # its group is on the way
     log.append([an_event(1)], second_done)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         await all_told.wait()
     assert order == ["done 0", "told 0", "done 1", "told 1"]
     assert log.end == 2

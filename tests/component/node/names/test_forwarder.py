@@ -47,7 +47,7 @@ async def ask(port: int, text: bytes = b"hello") -> bytes:
     try:
         writer.write(text)
         writer.write_eof()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await reader.read()
     finally:
         writer.close()

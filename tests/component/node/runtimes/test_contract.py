@@ -100,7 +100,7 @@ def running_record(instance: Instance) -> Record:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.005)
 
@@ -168,7 +168,7 @@ async def test_an_image_that_is_not_there_comes(bench: Bench) -> None:
     watching = asyncio.create_task(bench.runtime.run(changed.set))
     await asyncio.sleep(0)  # it has taken its first look
     bench.harness.add_image("later:1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await changed.wait()
     watching.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -209,12 +209,12 @@ async def test_a_hole_in_the_description(bench: Bench) -> None:
 async def test_commands_beside_a_container(bench: Bench) -> None:
     program = bench.harness.program
     instance = await bench.start("host", env=[{"name": "COLOR", "value": "blue"}])
-    assert await instance.exec(program("exit", "3"), timeout=10) == ExecResult(3, "")
-    shown = await instance.exec(program("show", "COLOR"), timeout=10)
+    assert await instance.exec(program("exit", "3"), timeout=60) == ExecResult(3, "")
+    shown = await instance.exec(program("show", "COLOR"), timeout=60)
     assert shown == ExecResult(0, "COLOR=blue\n")
     assert (await instance.exec(program("forever"), timeout=0.1)).code is None
     with pytest.raises(StartError):
-        await instance.exec(program("missing"), timeout=10)
+        await instance.exec(program("missing"), timeout=60)
     assert bench.harness.is_running(instance.handle)
 
 
@@ -279,7 +279,7 @@ async def test_an_attached_client_sees_and_feeds_a_container(bench: Bench) -> No
     client.say(b"")
     assert await instance.wait() == Exit(0)
     await instance.close(sweep=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await attached
     assert client.sent == {STDOUT: b"hello\n"}
 
@@ -327,7 +327,7 @@ async def test_a_port_is_dialled(bench: Bench) -> None:
                 await loop.sock_sendall(connection, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             return await loop.sock_recv(connection, 8)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(OSError):
                 assert await ask() == b"HTTP/1.1"
@@ -356,7 +356,7 @@ async def test_what_runs_is_adopted(bench: Bench) -> None:
     assert instance.started_at == before.started_at
     assert await after.runtime.sweep() == 0
     assert bench.harness.is_running(before.handle)
-    assert (await instance.exec(bench.harness.program("exit", "0"), timeout=10)).code == 0
+    assert (await instance.exec(bench.harness.program("exit", "0"), timeout=60)).code == 0
     assert [usage.pod for usage in after.runtime.usage()] == ["steady"]
     _, spec = after.pod("steady", ports=[{"containerPort": 8080}])
     assert await after.runtime.prepare(spec, PodNetwork()) == request.network
@@ -386,7 +386,7 @@ async def test_what_nobody_adopted_is_ended(bench: Bench) -> None:
     after = bench.restarted()
     assert await after.runtime.sweep() == 1
     await eventually(lambda: not bench.harness.is_running(instance.handle))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await after.runtime.sweep():  # what was killed may still be on its way out
             await asyncio.sleep(0.01)
 

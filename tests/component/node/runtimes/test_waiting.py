@@ -58,7 +58,7 @@ async def test_a_container_waits_for_its_word(bench: Bench) -> None:
         (await runtime.dial("uid-waits", 8080)).close()
 
     assert pid_of(await runtime._maker.begin(ready)) == pid
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while words_of(pid) != ["program", "serve"]:
             await asyncio.sleep(0.001)
         while True:
@@ -87,7 +87,7 @@ async def test_what_has_ended_while_it_waited_does_not_begin(bench: Bench) -> No
     runtime: Any = bench.runtime
     ready = await made_ahead(bench, await bench.request("ends"))
     (ready.process if hasattr(ready, "process") else ready.watched).signal(9)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while Path(f"/proc/{pid_of(ready)}").exists():
             await asyncio.sleep(0.001)
     with pytest.raises(StartError, match="while it waited"):

@@ -51,7 +51,7 @@ async def asking(client: Reviewing, *times: Any) -> list[Any]:
     running = asyncio.create_task(manager.run())
     await asyncio.sleep(0)
     manager.enqueue("looks", KEY)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await done.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -84,7 +84,7 @@ async def test_an_answer_is_kept_for_a_while(monkeypatch: Any) -> None:
     await asyncio.sleep(0)
     asked = Permissions(manager)
     manager.add_controller("looks", lambda key: asyncio.sleep(0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while asked.missing(QUESTION, "looks", KEY) is None:
             await asyncio.sleep(0)
     before = len(client.asked)
@@ -94,14 +94,14 @@ async def test_an_answer_is_kept_for_a_while(monkeypatch: Any) -> None:
     monkeypatch.setattr(permissions, "_KEPT_SECONDS", -1.0)
     client.allowed.clear()
     assert asked.missing(QUESTION, "looks", KEY) == [], "what was known holds meanwhile"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while asked.missing(QUESTION, "looks", KEY) == []:
             await asyncio.sleep(0)
     # What is missing may be granted soon: it is not kept as long.
     monkeypatch.setattr(permissions, "_KEPT_SECONDS", 3600.0)
     monkeypatch.setattr(permissions, "_AGAIN_SECONDS", -1.0)
     client.allowed |= {"get", "watch"}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while asked.missing(QUESTION, "looks", KEY):
             await asyncio.sleep(0)
     running.cancel()

@@ -43,7 +43,7 @@ async def test_where_a_reference_is_followed(kind: str, listed: tuple[str, str |
     await asyncio.sleep(0)
     with pytest.raises(Retryable):
         References(manager).get(Reference("v1", kind, "knative-eventing", "it"), REFERRER)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await client.listed.get() == listed
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -33,7 +33,7 @@ def errors(part: str) -> float:
 async def running(cache: WatchCache) -> AsyncIterator[WatchCache]:
     task = asyncio.create_task(cache.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await cache.synced()
             await asyncio.sleep(0)
         yield cache

@@ -142,4 +142,4 @@ async def test_a_cancellation_that_a_library_swallows_ends_a_worker_all_the_same
     await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)

@@ -102,7 +102,7 @@ async def running(*titles: str) -> AsyncIterator[Stage]:
     synced = asyncio.Event()
     task = asyncio.create_task(stage.manager.run(synced.set))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await synced.wait()
         yield stage
         assert not task.done()
@@ -304,7 +304,7 @@ async def test_a_cache_asked_for_while_running_starts_at_once() -> None:
     async with running() as stage:
         stage.client.put(resources.PODS, an_object("p"))
         cache = stage.manager.cache(Source(resources.PODS))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await cache.synced()
         assert stage.manager.get(Source(resources.PODS), "ns", "p") is not None
 
