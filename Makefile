@@ -71,6 +71,7 @@ conformance: $(STAMP) ## Run the black-box suite; ARGS="--kubeconfig FILE" for a
 
 crds: $(STAMP) ## Generate crds/ from the models
 	@$(BIN)/python -m serving.api.crds crds
+	@$(BIN)/python -m serving.api.serverless crds/serverlessservices
 	@$(BIN)/python -m eventing.api.crds crds
 	@$(BIN)/python -m hearth.keda.api.crds crds/keda
 	@$(BIN)/python -m hearth.pipelines.api.crds crds/pipelines

@@ -22,6 +22,7 @@ from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, key_text, uid
 from hearth.kube.plan import Patch, Plan
+from hearth.kube.resources import Resource
 from hearth.kube.views import Workload
 from serving.api import keys, live, views
 from serving.api.settings import Settings
@@ -39,6 +40,7 @@ from serving.kinds.certificate.local import Authority
 from serving.kinds.podautoscaler import kind as podautoscaler
 from serving.kinds.podautoscaler.kpa import urgent_patch
 from serving.kinds.revision.children import deployment_name
+from serving.kinds.shown import View
 from serving.latecomers import Latecomers
 from serving.wishing import Wishing
 
@@ -57,6 +59,7 @@ class ControlPlane:
         leadership: Leadership = ALONE,
         authority: Authority | None = None,
         docker_config: Path | None = None,
+        views: Mapping[Resource, View] | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self.manager = Manager(client, name=NAME, clock=clock, leadership=leadership)
@@ -119,7 +122,7 @@ class ControlPlane:
         )
         added = {
             spec.name: self.manager.add(spec, lambda: self.settings)
-            for spec in controllers(lambda: self.settings, self, authority, self.digests.of)
+            for spec in controllers(lambda: self.settings, self, authority, self.digests.of, views)
         }
         self._podautoscalers = added["serving-podautoscaler"]
         self._revisions = added["serving-revision"]

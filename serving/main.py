@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +16,7 @@ from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.registration import Registration
-from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.resources import CONFIGMAPS, Resource
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
 from hearth.kube.webhooks import Endpoint
@@ -31,6 +31,7 @@ from serving.autoscaler.server import StatsServer
 from serving.controlplane import NAME, ControlPlane
 from serving.install import install
 from serving.kinds import pods, sources
+from serving.kinds.shown import View
 from serving.localauthority import LocalAuthority
 from serving.webhook.admission import ADMISSION
 
@@ -57,6 +58,8 @@ class ServingConfig:
     domain: str | None = "localhost"
     installs: bool = True
     pre_stop_seconds: int = 0
+    views: Mapping[Resource, View] = field(default_factory=dict)
+    """What is written of PodAutoscalers for clients that read it."""
     election: Candidacy | None = None
     """Who this replica is where there are several, and where activators reach it; else None."""
 
@@ -97,6 +100,7 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
             leadership=leadership,
             authority=authority,
             docker_config=docker_config(os.environ, Path.home()),
+            views=config.views,
         )
         settings.on_change(plane.change_settings)
         settings.on_change(lambda value: set_levels(value.logging.by_package))

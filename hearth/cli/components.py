@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hearth.cli.interceptor import Interceptor
     from hearth.knative.leaderelection import Candidacy
     from hearth.kube.registration import Guest
+    from hearth.kube.resources import Resource
     from hearth.kube.sharedtokens import TokenSource
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
@@ -94,11 +95,27 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             cluster_domain=settings.cluster_domain,
             installs=replica is None,
             pre_stop_seconds=settings.pre_stop_seconds,
+            views=written_views() if settings.serverless_services == "true" else {},
             election=election,
         )
         await serving.run(config, _both(serving_ready, ready))
 
     return together(run_serving, lambda ready: eventing.run(eventing_config, ready))
+
+
+def written_views() -> dict[Resource, Callable[[dict[str, Any]], dict[str, Any]]]:
+    """What clients read of PodAutoscalers, for an API server that cannot show it by itself."""
+    from hearth.cluster.crd.views import view_of
+    from hearth.kube.crdgen import crd_object
+    from hearth.kube.resources import Resource
+    from serving.api.serverless import VIEWS
+
+    found = {}
+    for crd in VIEWS:
+        shown = view_of(crd_object(crd), crd.kind)
+        assert shown is not None
+        found[Resource(crd.group, crd.versions[0].name, crd.plural, crd.kind)] = shown[1]
+    return found
 
 
 def keda_guest() -> Guest:

@@ -101,6 +101,9 @@ class Settings:
     ``bindings.knative.dev/exclude``, or (``inclusion``) those labelled ``.../include``."""
     service_bindings: str = "false"
     """Whether control keeps ServiceBindings: ``true`` with the overlay ``servicebinding``."""
+    serverless_services: str = "false"
+    """Whether control writes ServerlessServices and Metrics for clients that read them: ``true``
+    with the overlay ``serverlessservices``."""
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in; in a pod what its resolver searches."""
     data_dir: Path = Path("/var/lib/hearth")
@@ -197,5 +200,6 @@ _CHOICES = {
     f"{PREFIX}LOG_FORMAT": ("json", "text"),
     f"{PREFIX}SINK_BINDING_SELECTION_MODE": ("exclusion", "inclusion"),
     f"{PREFIX}SERVICE_BINDINGS": ("true", "false"),
+    f"{PREFIX}SERVERLESS_SERVICES": ("true", "false"),
     f"{PREFIX}LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
 }

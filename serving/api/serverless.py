@@ -1,19 +1,22 @@
 """ServerlessService and Metric, as Knative's clients read them: views of PodAutoscalers.
 
-Nothing here goes by them, so none is stored and none costs a write: the API server of one machine
-shows what each PodAutoscaler says (``hearth.cluster.crd.views``). The mode, and how many activators
-are meant to be in the path, are in the PodAutoscaler's status (``keys.ACTIVATORS``).
+Nothing here goes by them. The API server of one machine shows what each PodAutoscaler says, so that
+none is stored and none costs a write (``hearth.cluster.crd.views``); in a cluster they are written
+for who asks for them (``serving.kinds.shown``). The mode, and how many activators are meant to be
+in the path, are in the PodAutoscaler's status (``keys.ACTIVATORS``).
 """
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from hearth.knative.duck import Status
 from hearth.knative.resources import PODAUTOSCALERS
-from hearth.kube.crdgen import READY_COLUMNS, Crd, Version
+from hearth.kube.crdgen import READY_COLUMNS, Crd, Version, main
 from hearth.kube.models import Int32, Int64, Kept, Model, Required
 from serving.api import keys
 from serving.api.podautoscaler import ObjectReference
@@ -174,3 +177,6 @@ METRIC = Crd(
     annotations={"view.hearth.dev/of": _VIEW_OF, "view.hearth.dev/as": _METRIC},
 )
 VIEWS = (SERVERLESS_SERVICE, METRIC)
+
+if __name__ == "__main__":  # as other API servers have them, which know of no views
+    sys.exit(main((replace(each, annotations={}) for each in VIEWS), sys.argv[1:]))

@@ -84,14 +84,13 @@ def _slice(podautoscaler: Object, activators: Sequence[Object]) -> Object:
     title, _ = SERVICE_PORTS.get(protocol, SERVICE_PORTS[keys.PROTOCOL_HTTP1])
     first = activators[0]
     number = next((p["port"] for p in first.get("ports") or () if p.get("name") == title), 80)
-    addresses = sorted(
-        address
+    ready = [
+        {key: endpoint[key] for key in ("addresses", "targetRef") if key in endpoint}
         for each in activators
         if each.get("addressType") == first.get("addressType")
         for endpoint in each.get("endpoints") or ()
         if (endpoint.get("conditions") or {}).get("ready", True)
-        for address in endpoint["addresses"]
-    )
+    ]
     return {
         "apiVersion": ENDPOINTSLICES.api_version,
         "kind": ENDPOINTSLICES.kind,
@@ -108,7 +107,8 @@ def _slice(podautoscaler: Object, activators: Sequence[Object]) -> Object:
         },
         "addressType": first.get("addressType", "IPv4"),
         "endpoints": [
-            {"addresses": [address], "conditions": {"ready": True}} for address in addresses
+            {**each, "conditions": {"ready": True}}
+            for each in sorted(ready, key=lambda each: list(each["addresses"]))
         ],
         "ports": [{"name": title, "port": number, "protocol": "TCP"}],
     }

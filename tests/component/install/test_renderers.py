@@ -49,8 +49,8 @@ GIVEN: list[dict[str, Any]] = [
 
 
 SIZED = {"dispatchers": {"minReplicas": 3}}
-OVERLAYS = (*SIZES, *OPTIONAL, "servicebinding")
-"""The last one changes a Deployment of the base, which a part of the chart cannot."""
+OVERLAYS = (*SIZES, *OPTIONAL, "serverlessservices", "servicebinding")
+"""The last two change a Deployment of the base, which a part of the chart cannot."""
 
 
 def _sorted(objects: list[Object]) -> list[Object]:

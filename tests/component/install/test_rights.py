@@ -27,6 +27,7 @@ import yaml
 from eventing.api.deliveryoptions import CONCURRENCY
 from eventing.api.keys import PROBLEM_ANNOTATION
 from eventing.api.schemachecks import SCHEMA_CHECK
+from hearth.cli.components import written_views
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.cluster.rest import http
 from hearth.install.bundle import Choice, objects_of
@@ -127,7 +128,7 @@ PORTS = (
     "WEBHOOKS",
     "PIPELINES",
 )
-CHOICE = Choice(overlays=("servicebinding",))
+CHOICE = Choice(overlays=("serverlessservices", "servicebinding"))
 NOT_ASKED = {
     # An admission plugin that the one-machine API server does not have asks for these
     # (OwnerReferencesPermissionEnforcement): nobody sends a request to the subresource.
@@ -203,6 +204,7 @@ class Hearth:
                 "POD_NAMESPACE": where,
                 "POD_IP": "127.0.0.1",
                 "HEARTH_DATA_DIR": str(self.folder),
+                "HEARTH_SERVERLESS_SERVICES": "true",
                 "HEARTH_SERVICE_BINDINGS": "true",
                 "HEARTH_DRAIN_DELAY_SECONDS": "0",
                 "HEARTH_DRAIN_SECONDS": "1",
@@ -416,6 +418,9 @@ async def _burst(hearth: Hearth) -> None:
     await hearth.until(is_followed)
     await hearth.client.delete(ENDPOINTSLICES, "activators", "knative-serving")
     await hearth.until(lambda: hearth.gone(ENDPOINTSLICES, shown))
+    for each in written_views():
+        await hearth.until(partial(hearth.there, each, "burst-00001"))
+        await _mended(hearth, each, "burst-00001", {"metadata": {"labels": {"by": "somebody"}}})
 
 
 async def _map(hearth: Hearth) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.support import hearth_command
+from tests.e2e.support import Answer, hearth_command
 
 KUBECONFIG, REGISTRY = (os.environ.get(f"HEARTH_TEST_{n}", "") for n in ("KUBECONFIG", "REGISTRY"))
 BASE = os.environ.get("HEARTH_TEST_BASE", "python:3.11-slim")
@@ -36,17 +37,33 @@ def kubectl(*arguments: str) -> Any:
 @contextmanager
 def apply(*objects: dict[str, Any]) -> Iterator[None]:
     """Objects that are there meanwhile."""
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode()
-    command = ["kubectl", "--kubeconfig", KUBECONFIG]
-    subprocess.run([*command, "apply", "-f", "-"], input=text, check=True, timeout=60)
     try:
+        change(*objects)
         yield
     finally:
-        subprocess.run([*command, "delete", "-f", "-"], input=text, check=True, timeout=60)
+        change(*objects, verb="delete")
+
+
+def change(*objects: dict[str, Any], verb: str = "apply") -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode()
+    command = ["kubectl", "--kubeconfig", KUBECONFIG, verb, "-f", "-"]
+    subprocess.run(command, input=text, check=True, timeout=60)
+
+
+def is_ready(kind: str, name: str) -> bool:
+    found = kubectl("get", kind, name)
+    status = found.get("status") or {}
+    ready = {each["type"]: each["status"] for each in status.get("conditions") or ()}
+    is_observed = status.get("observedGeneration") == found["metadata"]["generation"]
+    return is_observed and ready.get("Ready") == "True"
 
 
 def deploy(folder: Path, *more: str) -> str:
     return hearth("deploy", str(folder), "--registry", REGISTRY, "--base", BASE, *more)
+
+
+def host_of(service: str) -> str:
+    return str(kubectl("get", "ksvc", service)["status"]["url"]).partition("://")[2]
 
 
 def ask(gateway: str, name: str) -> str:
@@ -54,7 +71,21 @@ def ask(gateway: str, name: str) -> str:
     tag, _, service = name.rpartition("/")
     traffic = services[service]["status"]["traffic"]
     urls = [services[service]["status"]["url"], *(e["url"] for e in traffic if e.get("tag") == tag)]
-    host = urls[-1 if tag else 0].partition("://")[2]
-    request = urllib.request.Request(gateway, headers={"Host": host})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return str(answer.read().decode())
+    answer = get(gateway, urls[-1 if tag else 0].partition("://")[2])
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def get(gateway: str, host: str, path: str = "", /, **headers: str) -> Answer:
+    request = urllib.request.Request(gateway + path, headers={"Host": host, **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return _read(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return _read(error)
+
+
+def _read(answer: Any) -> Answer:
+    head = {key.lower(): value for key, value in answer.headers.items()}
+    return Answer(answer.status, answer.read().decode(), head)

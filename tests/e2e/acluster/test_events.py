@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.acluster.cluster import KUBECONFIG, apply, ask, deploy, hearth, kubectl
+from tests.e2e.acluster.cluster import KUBECONFIG, apply, ask, deploy, hearth, is_ready, kubectl
 from tests.e2e.support import wait_until
 
 ME = os.getpid()
@@ -133,12 +133,6 @@ def test_a_service_gets_what_it_is_bound_to_and_is_seen(tmp_path: Path, gateway:
 
 def test_the_cluster_is_well() -> None:
     assert json.loads(hearth("doctor", "-o", "json"))["healthy"]
-
-
-def is_ready(kind: str, name: str) -> bool:
-    found = kubectl("get", kind, name).get("status") or {}
-    ready = {each["type"]: each["status"] for each in found.get("conditions") or ()}
-    return ready.get("Ready") == "True"
 
 
 def runs() -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def test_a_folder_of_ones_own_is_an_overlay(tmp_path: Path) -> None:
 def test_an_overlay_that_is_not_there_names_those_there_are() -> None:
     with pytest.raises(
         KustomizeError,
-        match=r"dispatchers, external-scaler, ha, .*, nodeport, pipelines, servicebinding, small",
+        match=r"dispatchers, external-scaler, ha, .*, serverlessservices, servicebinding, small",
     ):
         objects_of(CONFIG, Choice(("big",)))
 

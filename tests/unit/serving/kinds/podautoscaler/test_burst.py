@@ -22,7 +22,7 @@ PODS = {keys.REVISION_UID: "u"}
 def activators(*addresses: str, port: int = 8012) -> Object:
     return {
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [each]} for each in addresses],
+        "endpoints": [{"addresses": [each], "targetRef": {"name": each}} for each in addresses],
         "ports": [{"name": "http", "port": port}, {"name": "http2", "port": 8013}],
     }
 
@@ -130,6 +130,8 @@ def test_it_follows_activators_that_come_and_go(world: Any) -> None:
     world.activators = (activators("10.0.0.2"), activators("10.0.0.3"))
     world.settled()
     assert addresses(world) == ["10.0.0.2", "10.0.0.3"]
+    [first, _] = world.the(ENDPOINTSLICES, "rev-activators")["endpoints"]
+    assert first["targetRef"] == {"name": "10.0.0.2"}, "who ends one looks for its pod there"
     world.activators = ()
     world.settled()
     assert addresses(world) == []
