@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 
 from hearth.cluster.model.objects import Entry
 from hearth.cluster.operations.api import Api
 from hearth.cluster.store.store import StaleWrite, Store, StoreError
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.guards import caught
+from hearth.likeness import Likeness
 
 log = logging.getLogger(__name__)
 _EVERY_SECONDS = 60.0
@@ -32,10 +34,11 @@ async def compact_regularly(api: Api, *, keep_seconds: float) -> None:
 
 async def pack_regularly(store: Store) -> None:
     """Compresses in memory what was not written for some seconds, until cancelled."""
+    alike = defaultdict[str, Likeness](Likeness)
     while True:
         await asyncio.sleep(_PACK_SECONDS)
         for index, entry in enumerate(store.settled_entries()):
-            entry.pack()
+            entry.pack(alike[entry.key.resource])
             if index % _BATCH == _BATCH - 1:  # some milliseconds
                 await asyncio.sleep(_PACK_PAUSE_SECONDS)
 

@@ -6,6 +6,7 @@ import orjson
 
 from hearth.cluster.model import objects
 from hearth.cluster.model.objects import Key
+from hearth.likeness import Likeness
 
 
 def a_pod() -> objects.Object:
@@ -64,8 +65,9 @@ def test_a_packed_entry_reads_as_before_and_is_smaller() -> None:
     value = objects.encode(pod, 7)
     entry = objects.make_entry(Key("pods", "n", "p"), 7, value)
     size = objects.Change(entry, entry, deleted=False).size
+    alike = Likeness()
     for _ in range(2):
-        entry.pack()
+        entry.pack(alike)
         assert len(entry.held) < len(value) / 3
         assert entry.value == value
         assert entry.parse() == orjson.loads(value)
@@ -74,5 +76,5 @@ def test_a_packed_entry_reads_as_before_and_is_smaller() -> None:
 
 def test_what_cannot_be_made_smaller_stays_as_it_is() -> None:
     entry = objects.make_entry(Key("x", "", "x"), 7, b'{"metadata":{}}')
-    entry.pack()
+    entry.pack(Likeness())
     assert entry.value == entry.held == b'{"metadata":{}}'
