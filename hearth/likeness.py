@@ -1,7 +1,8 @@
 """Texts that are much like one another, held small: compressed against earlier ones. Pure.
 
-Objects of one kind differ in names, uids and times. With another one as zlib's dictionary 2 KB become
-some 200 octets, where alone they become 800, and that in less time: 25 us, 10 us to read it again.
+Objects of one kind differ in names, uids and times. With another one as zlib's dictionary 2 KB
+become some 200 octets, where alone they become 800, and that in less time: 25 us, and 10 us to read
+it again.
 """
 
 from __future__ import annotations

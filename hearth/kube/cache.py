@@ -3,8 +3,9 @@
 What client-go calls an informer. Readers get shared objects that they must not change. Callbacks
 run on the loop right after the store changed and must be quick: they put keys on a queue.
 
-What nobody has read for some seconds is folded: JSON compressed against another object of its kind,
-a fiftieth of the object's size, which the next reader has parsed again (``hearth.lulls`` asks for it).
+What nobody has read for some seconds is folded: JSON compressed against another object of its
+kind, a fiftieth of the object's size. The next reader has it parsed again. ``hearth.lulls`` asks
+for it.
 
 Nothing one object brings with it ends a cache. An object that cannot be read is skipped, one that
 an index function fails on is left out of that index, and a callback that failed is called again
@@ -56,6 +57,10 @@ WATCH_SECONDS = 300
 PAGE_SIZE = 1000
 
 
+_Entries = dict[str, Key | dict[Key, None]]
+"""The keys of each value: mostly it is one, and stands by itself."""
+
+
 class Pauses:
     """How long to wait between watches: longer while they end soon, whatever ends them."""
 
@@ -95,7 +100,7 @@ class WatchCache:
         self._unfolded: set[Key] = set()
         self._touched: set[Key] = set()
         self._foretold: list[Key] = []
-        self._indexes: dict[Hashable, tuple[IndexFunction, dict[str, dict[Key, None]]]] = {}
+        self._indexes: dict[Hashable, tuple[IndexFunction, _Entries]] = {}
         self._subscribers: list[_Subscriber] = []
         self._version = ""
         self._synced = asyncio.Event()
@@ -113,7 +118,8 @@ class WatchCache:
 
     def by_index(self, index: Hashable, value: str) -> Sequence[Object]:
         """Return the objects for which the index's function gives this value."""
-        items = self._indexes[index][1].get(value, ())
+        found = self._indexes[index][1].get(value, {})
+        items = found if isinstance(found, dict) else (found,)
         return [obj for item in items if (obj := self._get(item)) is not None]
 
     def __len__(self) -> int:
@@ -161,11 +167,11 @@ class WatchCache:
 
     def add_index(self, name: Hashable, function: IndexFunction) -> None:
         """Make ``by_index(name, value)`` answer the objects for which function gives value."""
-        entries: dict[str, dict[Key, None]] = {}
+        entries: _Entries = {}
         self._indexes[name] = function, entries
         for item in list(self._held):
             for value in _values(function, self._get(item)):
-                entries.setdefault(value, {})[item] = None
+                _enter(entries, value, item)
 
     def has_index(self, name: Hashable) -> bool:
         """Whether the index is there already."""
@@ -320,13 +326,27 @@ class WatchCache:
     def _reindex(self, item: Key, old: Object | None, new: Object | None) -> None:
         for function, entries in self._indexes.values():
             for value in _values(function, old):
-                bucket = entries.get(value)
-                if bucket is not None:
-                    bucket.pop(item, None)
-                    if not bucket:
-                        del entries[value]
+                _leave(entries, value, item)
             for value in _values(function, new):
-                entries.setdefault(value, {})[item] = None
+                _enter(entries, value, item)
+
+
+def _enter(entries: _Entries, value: str, item: Key) -> None:
+    known = entries.get(value)
+    if isinstance(known, dict):
+        known[item] = None
+    elif known is None or known == item:
+        entries[value] = item
+    else:
+        entries[value] = {known: None, item: None}
+
+
+def _leave(entries: _Entries, value: str, item: Key) -> None:
+    known = entries.get(value)
+    if isinstance(known, dict):
+        known.pop(item, None)
+    if not known or known == item:
+        entries.pop(value, None)
 
 
 class _Subscriber:

@@ -466,6 +466,14 @@ async def test_connections_are_kept(hooks: Hooks, chain: AdmissionChain) -> None
     assert len(hooks.peers) == 1
 
 
+async def test_a_burst_leaves_few_connections(hooks: Hooks, chain: AdmissionChain) -> None:
+    hooks.answers["/v"] = lambda request: {}
+    chain.register([], [a_configuration(hooks, "/v")])
+    await asyncio.gather(*(chain.validate(an_attempt()) for _ in range(50)))
+    assert len(hooks.asked) == 50
+    assert len(hooks.peers) <= 8
+
+
 async def test_a_kept_connection_may_be_gone(hooks: Hooks, chain: AdmissionChain) -> None:
     hooks.answers["/v"] = lambda request: {}
     hooks.drops_reused = True

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _KEEP_ALIVE_SECONDS = 60
 _CONTEXTS = 64
+_CONNECTIONS = 8
+"""To one webhook at once: others wait, within their time. Each holds 256 KiB for TLS on each side,
+and as many as a burst has made would stay."""
 
 
 class CallError(Exception):
@@ -100,7 +103,10 @@ class Caller:
 
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=_KEEP_ALIVE_SECONDS, ttl_dns_cache=30
+                limit=0,
+                limit_per_host=_CONNECTIONS,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                ttl_dns_cache=30,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
