@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,26 @@ async def test_a_key_takes_one_write_at_a_time(tmp_path: Path) -> None:
     )
     assert sum(isinstance(result, StaleWrite) for result in results) == 4
     await store.close()
+
+
+async def test_writes_of_one_turn_are_one_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, insert = [], sql.insert
+
+    def counted(connection: sqlite3.Connection, rows: Sequence[sql.Row]) -> None:
+        sizes.append(len(rows))
+        insert(connection, rows)
+
+    monkeypatch.setattr(sql, "insert", counted)
+    store = Store(tmp_path, clock)
+    keys = [Key("configmaps", "n", str(n)) for n in range(5)]
+    await asyncio.gather(*(store.put(key, a_config_map(key.name, "1"), expected=0) for key in keys))
+    last = asyncio.ensure_future(store.put(keys[0], a_config_map("0", "2"), expected=1))
+    await asyncio.sleep(0)
+    await store.close()  # with a write that is not handed over yet
+    assert (await last).revision == 6
+    assert sizes == [5, 1]
 
 
 async def test_two_writes_on_one_revision_cannot_both_be_in(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ class Store:
         self._state = State()
         self._tombstones: dict[Key, int] = {}
         self._pending: dict[Key, asyncio.Future[Entry]] = {}
+        self._gathered: list[Job] = []
         self._listeners: dict[str, list[Listener]] = {}
         self._all_listeners: list[Listener] = []
         self._written = set[Key]()
@@ -118,6 +119,7 @@ class Store:
 
     async def close(self) -> None:
         """After this nothing may be called."""
+        self._hand_over()
         await asyncio.to_thread(self._writer.stop)
         await asyncio.sleep(0)  # the writer's last answers arrive on the loop
         if self._reader is not None:
@@ -214,8 +216,16 @@ class Store:
         self._assigned = revision
         future: asyncio.Future[Entry] = self._loop.create_future()
         self._pending[key] = future
-        self._writer.put(Job(row, (Change(entry, before, deleted), future)))
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(Job(row, (Change(entry, before, deleted), future)))
         return await asyncio.shield(future)
+
+    def _hand_over(self) -> None:
+        """All rows of one turn of the loop for one commit, which costs as much as five rows."""
+        if self._gathered:
+            self._writer.put(self._gathered)
+            self._gathered = []
 
     def _finished(self, batch: Sequence[Job], error: Exception | None) -> None:
         """On the writer's thread."""
@@ -277,6 +287,7 @@ class Store:
         def done(result: int, error: Exception | None) -> None:
             self._loop.call_soon_threadsafe(_resolve, future, result, error)
 
+        self._hand_over()
         self._writer.put(Maintenance(work, done))
         return await future
 

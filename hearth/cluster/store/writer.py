@@ -1,7 +1,8 @@
 """The one thread that writes to the database: many waiting writes share one commit.
 
-``Store`` hands rows over and hears back, on this thread, once they are on disk. While one commit
-waits for the disk the next batch gathers, so the number of commits follows the disk's speed.
+``Store`` hands rows over, those of one turn of its loop together, and hears back, on this thread,
+once they are on disk. While one commit waits for the disk the next batch gathers, so the number of
+commits follows the disk's speed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Writer:
     """Owns the writing connection and its thread."""
 
     def __init__(self, path: Path, finished: Finished) -> None:
-        self._queue: queue.SimpleQueue[Job | Maintenance | object] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Job] | Maintenance | object] = queue.SimpleQueue()
         self._connection = sql.connect(path)
         sql.create_tables(self._connection)
         self._finished = finished
@@ -57,8 +58,8 @@ class Writer:
         """Starts the thread; the connection belongs to it from now on."""
         self._thread.start()
 
-    def put(self, work: Job | Maintenance) -> None:
-        """Hands work over to the thread; does not wait."""
+    def put(self, work: Sequence[Job] | Maintenance) -> None:
+        """Hands work over to the thread, jobs for one commit; does not wait."""
         self._queue.put(work)
 
     def stop(self) -> None:
@@ -79,13 +80,13 @@ class Writer:
                 return
 
     def _next(self) -> tuple[list[Job], object]:
-        """The rows that wait, up to the limit or to something that is no row, and that."""
+        """The rows that wait, till they reach the limit or to something else, and that."""
         batch: list[Job] = []
         while len(batch) < MAX_BATCH and not (batch and self._queue.empty()):
             waiting = self._queue.get()
-            if not isinstance(waiting, Job):
+            if not isinstance(waiting, list):
                 return batch, waiting
-            batch.append(waiting)
+            batch += waiting
         return batch, None
 
     def _commit(self, batch: Sequence[Job]) -> None:
