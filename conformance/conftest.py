@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -131,10 +132,7 @@ def programs(request: pytest.FixtureRequest, access: tuple[str, str], cluster: C
         return all_programs.as_process(program, sys.executable, image)
 
     if not given:
-        # Pods of one machine share its ports.
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            cluster.side_port = str(probe.getsockname()[1])
+        cluster.side_port = str(free_port())  # pods of one machine share its ports
         features = {"data": {"kubernetes.podspec-init-containers": "enabled"}}
         cluster.core.patch_namespaced_config_map("config-features", "knative-serving", features)
     all_programs.settings(cluster)
@@ -142,6 +140,18 @@ def programs(request: pytest.FixtureRequest, access: tuple[str, str], cluster: C
     started.start(*all_programs.shared(started))
     started.ask_for_long()
     return started
+
+
+def free_port() -> int:
+    """A port that neither connections nor pods nor another worker of these tests are given."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = list(range(9_000 + worker % 8, 10_000, 8))
+    random.shuffle(ports)
+    for port in ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ async def deaf(ready):
 """
 
 
-def run(script: str, *, seconds: float = 30) -> str:
+def run(script: str, *, seconds: float = 120) -> str:
     source = _HEAD + textwrap.dedent(script)
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, timeout=seconds, check=False
@@ -33,7 +33,7 @@ def run(script: str, *, seconds: float = 30) -> str:
 
 
 def test_a_stop_that_overtakes_the_start_of_a_child_is_heard() -> None:
-    # Lost, it would cost the 40 s until the kill: longer than this may take.
+    # Lost, it would cost the time until the kill: longer than this may take.
     said = run("""
         def changed(states):
             for state in states.values():
@@ -41,7 +41,9 @@ def test_a_stop_that_overtakes_the_start_of_a_child_is_heard() -> None:
                     os.kill(state.pid, signal.SIGTERM)  # at once: it has no handler of its own yet
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        Supervisor([Component("one", lambda: serve)], lambda: None, changed).run()
+        Supervisor(
+            [Component("one", lambda: serve)], lambda: None, changed, stop_seconds=400
+        ).run()
         print("stopped")
     """)
     assert said == "stopped\n"

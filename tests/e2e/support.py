@@ -76,9 +76,10 @@ class Hearth:
         obj: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
         return obj
 
-    def apply(self, *objects: dict[str, Any]) -> str:
+    def apply(self, *objects: dict[str, Any], check: bool = True) -> str:
+        """What kubectl says of it; nothing where it is refused, unless that is ``check``ed."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-        return self.kubectl("apply", "-f", "-", stdin=text).stdout
+        return self.kubectl("apply", "-f", "-", stdin=text, check=check).stdout
 
     def request(
         self,

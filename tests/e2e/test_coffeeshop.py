@@ -40,7 +40,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subpro
 def test_every_coffee_arrives(events: str, demos: dict[str, subprocess.Popen[str]]) -> None:
     if events == "nats":
         servers.program("nats-server")
-    said, _ = demos[events].communicate(timeout=120)
+    said, _ = demos[events].communicate(timeout=250)
     assert demos[events].returncode == 0, said
     count = COUNTS[events]
     assert re.search(rf"{count} ordered, {count} made, 0 lost; \d+ made twice, \d+ delivered", said)

@@ -124,10 +124,17 @@ def test_what_listens_elsewhere_is_told_where(hearth: Hearth, tmp_path: Path) ->
     (tmp_path / "main.py").write_text(
         "import http.server as h\nh.HTTPServer(('', 0), h.BaseHTTPRequestHandler).serve_forever()\n"
     )
-    done = hearth.run("deploy", str(tmp_path), "--service=elsewhere", "--wait=5", check=False)
-    assert done.returncode == 1
-    [error] = [line for line in done.stderr.splitlines() if line.startswith("Error: elsewhere")]
-    assert "its program listens on port" in error and "the port that PORT says" in error
+
+    def error() -> str:
+        done = hearth.run("deploy", str(tmp_path), "--service=elsewhere", "--wait=5", check=False)
+        assert done.returncode == 1
+        [told] = [line for line in done.stderr.splitlines() if line.startswith("Error: elsewhere")]
+        return told
+
+    told = wait_until(
+        lambda: found if "listens on port" in (found := error()) else "", what="where it listens"
+    )
+    assert "its program listens on port" in told and "the port that PORT says" in told
     hearth.run("delete", "elsewhere")
 
 
@@ -182,9 +189,12 @@ def test_what_a_function_raises_is_for_the_log(hearth: Hearth, tmp_path: Path) -
     hearth.run("deploy", str(tmp_path), "--service", "raises")
     answer = hearth.request("raises")
     assert (answer.status, answer.body) == (500, "the function failed\n")
-    said = hearth.run("logs", "raises").stdout
-    assert "Traceback" in said
-    assert "ValueError: secret" in said
+
+    def said() -> str:
+        return hearth.run("logs", "raises").stdout
+
+    wait_until(lambda: "ValueError: secret" in said(), what="what it raised in the log")
+    assert "Traceback" in said()
     hearth.run("delete", "raises")
 
 
@@ -238,11 +248,11 @@ def test_top_and_doctor_see_what_runs(hearth: Hearth) -> None:
         while looking.poll() is None:
             hearth.request("shop")
         told = json.loads(looking.communicate()[0])
-        assert told["remarks"] == []
-        assert told["pods"]
-        return {each["name"]: each for each in told["services"]}["shop"]
+        found = {each["name"]: each for each in told["services"]}["shop"]
+        is_whole = found["requestsPerSecond"] > 0 and told["pods"] and told["remarks"] == []
+        return found if is_whole else None
 
-    seen = wait_until(lambda: (found := row())["requestsPerSecond"] > 0 and found, what="requests")
+    seen = wait_until(row, what="requests")
     assert 0 < seen["p50Seconds"] <= seen["p99Seconds"]
     assert seen["memoryBytes"] > 2**20
     assert seen["readyPods"] >= 1

@@ -30,7 +30,7 @@ def outcomes(journeys: list[dict[str, Any]]) -> dict[str, str]:
 def test_an_event_is_traced_to_its_end(hearth: Hearth) -> None:
     hearth.kubectl("apply", "-f", str(SAMPLES / "events.yaml"))
     for name in ("orders", "mailer", "refuser"):
-        hearth.kubectl("wait", "--for=condition=Ready", f"trigger/{name}", "--timeout=30s")
+        hearth.kubectl("wait", "--for=condition=Ready", f"trigger/{name}", "--timeout=90s")
     hearth.run("event", "send", "--type", "order.created", "--id", "traced")
     hearth.run("event", "send", "--type", "order.lost", "--id", "lost")
     whole = {
@@ -71,7 +71,7 @@ def test_events_are_replayed(hearth: Hearth) -> None:
     # What the mailer has received is in its memory, which goes with its pod.
     hearth.kubectl("apply", "-f", "-", stdin=samples.replace("window: 6s", "window: 60s"))
     wait_until(lambda: is_current(hearth, "mailer"), what="the mailer that stays awake")
-    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=90s")
     hearth.run("event", "send", "--type", "order.confirmed", "--id", "replayed")
     mailed = {"replayed trigger default/mailer": "delivered"}
     wait_until(lambda: outcomes(trace(hearth, "replayed")) == mailed, what="its delivery")
@@ -90,7 +90,7 @@ def test_events_are_replayed(hearth: Hearth) -> None:
 
 def test_journeys_outlive_the_broker_process(hearth: Hearth) -> None:
     hearth.kubectl("apply", "-f", str(SAMPLES / "events.yaml"))
-    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=90s")
     hearth.run("event", "send", "--type", "order.confirmed", "--id", "outlives")
     mailed = {"outlives trigger default/mailer": "delivered"}
     wait_until(lambda: outcomes(trace(hearth, "outlives")) == mailed, what="its delivery")

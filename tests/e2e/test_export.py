@@ -95,7 +95,7 @@ pytestmark = pytest.mark.kubectl
 def running(hearth: Hearth) -> dict[str, Any]:
     """Objects of an application as the server completed them."""
     hearth.kubectl("apply", "-f", "-", stdin=OBJECTS)
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/shop", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/shop", "--timeout=90s")
     return wanted(hearth, "default")
 
 

@@ -47,7 +47,7 @@ def test_a_service_of_the_hpa_class_follows_its_cpu(hearth: Hearth) -> None:
     }
     container = {"resources": {"requests": {"cpu": "20m"}}}
     hearth.apply(a_service("busy", container=container, annotations=annotations))
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/busy", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/busy", "--timeout=90s")
     with load(hearth, "busy"):
         wait_until(lambda: status(hearth).get("desiredReplicas") == 3, what="three pods")
         wait_until(

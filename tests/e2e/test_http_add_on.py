@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
 from tests.e2e.support import SAMPLES, Answer, Hearth, wait_until
@@ -21,6 +22,19 @@ def replicas(hearth: Hearth, name: str) -> int:
 
 def get(hearth: Hearth, host: str, path: str = "/") -> Answer:
     return hearth.request("", path, headers={"Host": host})
+
+
+def asked_together(hearth: Hearth, host: str, count: int) -> list[int]:
+    """The statuses of so many requests that come as nearly at once as one client can send them."""
+    clients = [HTTPConnection("127.0.0.1", hearth.port, timeout=60) for _ in range(count)]
+    for client in clients:
+        client.connect()
+    for client in clients:
+        client.request("GET", "/", headers={"Host": host})
+    statuses = [client.getresponse().status for client in clients]
+    for client in clients:
+        client.close()
+    return statuses
 
 
 def an_app(name: str, target: int, *, replicas: int = 0, **env: str) -> list[dict[str, Any]]:
@@ -62,7 +76,7 @@ def an_app(name: str, target: int, *, replicas: int = 0, **env: str) -> list[dic
 def test_the_samples_by_the_lines_of_their_readme(hearth: Hearth) -> None:
     hearth.kubectl("apply", "-f", str(SAMPLES / "http-add-on"))
     for kind in ("ir", "so", "httpso"):
-        hearth.kubectl("wait", "--for=condition=Ready", kind, "--all", "--timeout=30s")
+        hearth.kubectl("wait", "--for=condition=Ready", kind, "--all", "--timeout=90s")
     assert get(hearth, "sample-app.example.com", "/healthz").body == "asleep\n"
     assert replicas(hearth, "sample-app") == 0
     first = get(hearth, "sample-app.example.com")
@@ -81,10 +95,8 @@ def test_the_samples_by_the_lines_of_their_readme(hearth: Hearth) -> None:
 def test_a_burst_from_zero_gets_all_its_pods_at_once(hearth: Hearth) -> None:
     """ConcurrencyScaling, with a readiness probe that only the node may ask."""
     hearth.apply(*an_app("burst", target=5, DELAY="1"))
-    hearth.kubectl("wait", "--for=condition=Ready", "so/burst", "--timeout=30s")
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: get(hearth, "burst.test"), range(20)))
-    assert {answer.status for answer in answers} == {200}
+    hearth.kubectl("wait", "--for=condition=Ready", "so/burst", "--timeout=90s")
+    assert asked_together(hearth, "burst.test", 20) == [200] * 20
     sets = hearth.get_json("rs", "-l", "app=burst")["items"]
     assert [each["spec"]["replicas"] for each in sets] == [4]
 
@@ -105,7 +117,7 @@ def test_a_route_without_its_scaled_object_waits_and_is_woken_once_there_is_one(
 ) -> None:
     *others, scaled = an_app("late", target=5)
     hearth.apply(*others)
-    hearth.kubectl("wait", "--for=condition=Ready", "ir/late", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ir/late", "--timeout=90s")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(get, hearth, "late.test")
         hearth.apply(scaled)

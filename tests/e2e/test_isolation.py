@@ -39,7 +39,7 @@ def test_a_service_is_isolated_and_outlives_the_node(isolating: Hearth) -> None:
     assert "bubblewrap" in isolating.status()["isolation"]
     service = a_service("apart", annotations={"autoscaling.knative.dev/min-scale": "1"})
     isolating.apply(service)
-    isolating.kubectl("wait", "--for=condition=Ready", "ksvc/apart", "--timeout=30s")
+    isolating.kubectl("wait", "--for=condition=Ready", "ksvc/apart", "--timeout=90s")
     assert isolating.request("apart").status == 200
     [pod] = isolating.get_json("pods")["items"]
     inside = ("exec", pod["metadata"]["name"], "--", "/bin/sh", "-c")
@@ -50,7 +50,7 @@ def test_a_service_is_isolated_and_outlives_the_node(isolating: Hearth) -> None:
     killed = isolating.pids()["cluster"]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: isolating.pids().get("cluster", killed) != killed, what="another node")
-    isolating.kubectl("wait", "--for=condition=Ready", "ksvc/apart", "--timeout=30s")
+    isolating.kubectl("wait", "--for=condition=Ready", "ksvc/apart", "--timeout=90s")
     wait_until(lambda: isolating.request("apart").status == 200, what="an answer")
     [pod] = isolating.get_json("pods")["items"]
     assert pod["status"]["containerStatuses"][0]["containerID"] == before

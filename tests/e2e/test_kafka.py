@@ -53,7 +53,7 @@ def test_records_go_from_a_source_to_a_sink(hearth: Hearth, server: str) -> None
     text = (SAMPLES / "kafka.yaml").read_text().replace("localhost:9092", server)
     hearth.kubectl("apply", "-f", "-", stdin=text)
     for each in ("kafkasink/archive", "kafkasource/readings"):
-        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=60s")
+        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=90s")
     write(server, "one", "two")
     events = archived(server, 2)
     assert [each["data"] for each in events] == ["one", "two"]

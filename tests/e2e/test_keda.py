@@ -38,7 +38,7 @@ def process(hearth: Hearth) -> dict[str, Any]:
 def test_pods_follow_the_work_from_zero_and_back(hearth: Hearth) -> None:
     assert not process(hearth)["pid"], "nobody has asked for it yet"
     hearth.kubectl("apply", "-f", str(SAMPLES / "keda" / "follower.yaml"))
-    hearth.kubectl("wait", "--for=condition=Ready", "so/follower", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "so/follower", "--timeout=90s")
     assert process(hearth)["pid"]
     table = hearth.kubectl("get", "so").stdout.splitlines()
     assert table[0].split()[:7] == [
@@ -73,5 +73,7 @@ def test_pods_follow_the_work_from_zero_and_back(hearth: Hearth) -> None:
         return all(each in described for each in told)
 
     wait_until(are_told, what=f"events {told}")
-    hearth.kubectl("delete", "so", "follower", "--timeout=20s")
-    assert "keda-hpa-follower" not in hearth.kubectl("get", "hpa").stdout
+    hearth.kubectl("delete", "so", "follower", "--timeout=90s")
+    wait_until(
+        lambda: "keda-hpa-follower" not in hearth.kubectl("get", "hpa").stdout, what="no HPA"
+    )

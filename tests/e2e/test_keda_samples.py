@@ -57,31 +57,31 @@ def get(hearth: Hearth, host: str, path: str) -> Answer:
 
 def test_a_queue_is_drained_and_its_workers_vanish(hearth: Hearth, redis: int) -> None:
     apply(hearth, "worker.yaml", redis)
-    hearth.kubectl("wait", "--for=condition=Ready", "so/worker", "--timeout=60s")
+    hearth.kubectl("wait", "--for=condition=Ready", "so/worker", "--timeout=90s")
     assert replicas(hearth, "worker") == 0
     ask(redis, "LPUSH", "jobs", *map(str, range(300)))
     wait_until(lambda: replicas(hearth, "worker") == 3, what="a worker for each hundred")
     wait_until(lambda: ask(redis, "GET", "jobs:done") == "300", what="every job, once", seconds=60)
     wait_until(lambda: replicas(hearth, "worker") == 0, what="no worker")
     assert ask(redis, "GET", "jobs:done") == "300"
-    hearth.kubectl("delete", "so,deployment", "worker", "--timeout=30s")
+    hearth.kubectl("delete", "so,deployment", "worker", "--timeout=90s")
 
 
 def test_a_job_is_started_for_each_entry(hearth: Hearth, redis: int) -> None:
     apply(hearth, "job.yaml", redis)
-    hearth.kubectl("wait", "--for=condition=Ready", "sj/batch", "--timeout=60s")
+    hearth.kubectl("wait", "--for=condition=Ready", "sj/batch", "--timeout=90s")
     ask(redis, "LPUSH", "batches", *"abcde")
     wait_until(lambda: ask(redis, "GET", "batches:done") == "5", what="five Jobs", seconds=60)
     jobs = hearth.get_json("jobs", "-l", "scaledjob.keda.sh/name=batch")["items"]
     assert len(jobs) == 5
-    hearth.kubectl("delete", "sj", "batch", "--timeout=30s")
+    hearth.kubectl("delete", "sj", "batch", "--timeout=90s")
     wait_until(lambda: not hearth.get_json("jobs")["items"], what="the Jobs go with it")
 
 
 def test_requests_wake_what_the_add_on_routes(hearth: Hearth) -> None:
     hearth.kubectl("apply", "-f", str(SAMPLES / "http-add-on"))
-    hearth.kubectl("wait", "--for=condition=Ready", "ir/sample-app", "--timeout=60s")
-    hearth.kubectl("wait", "--for=condition=Ready", "so/sample-app", "so/xkcd", "--timeout=60s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ir/sample-app", "--timeout=90s")
+    hearth.kubectl("wait", "--for=condition=Ready", "so/sample-app", "so/xkcd", "--timeout=90s")
     asleep = get(hearth, "sample-app.example.com", "/healthz")
     assert (asleep.status, asleep.body) == (200, "asleep\n")
     assert replicas(hearth, "sample-app") == 0
@@ -91,7 +91,7 @@ def test_requests_wake_what_the_add_on_routes(hearth: Hearth) -> None:
     assert get(hearth, "myhost.com", "/test").body == "Hello xkcd!\n"
     assert get(hearth, "myhost.com", "/elsewhere").status == 404
     wait_until(lambda: replicas(hearth, "sample-app") == 0, what="asleep again", seconds=60)
-    hearth.kubectl("delete", "-f", str(SAMPLES / "http-add-on"), "--timeout=60s")
+    hearth.kubectl("delete", "-f", str(SAMPLES / "http-add-on"), "--timeout=90s")
 
 
 def typed(hearth: Hearth, block: int) -> str:
@@ -138,4 +138,4 @@ def test_the_coffee_shop_by_the_lines_of_its_readme(hearth: Hearth) -> None:
     typed(hearth, 1)
     wait_until(lambda: counts()["made"] == 52, seconds=60, what=f"every coffee: {counts()}")
     assert counts()["ordered"] == 52
-    hearth.kubectl("delete", "-f", str(SAMPLES / "coffeeshop"), "--timeout=60s")
+    hearth.kubectl("delete", "-f", str(SAMPLES / "coffeeshop"), "--timeout=90s")

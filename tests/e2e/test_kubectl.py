@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kubectl
 def web(hearth: Hearth) -> None:
     """A Deployment of two pods of the sample image, rolled out."""
     hearth.apply(a_deployment())
-    hearth.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    hearth.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
 
 
 def a_deployment(**template: Any) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def test_explain(hearth: Hearth) -> None:
 
 def test_scale_and_rollout_of_a_new_template(hearth: Hearth) -> None:
     hearth.kubectl("scale", "deployment/web", "--replicas=3")
-    hearth.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    hearth.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
     hearth.kubectl("rollout", "restart", "deployment/web")
-    hearth.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    hearth.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
     assert hearth.get_json("deployment", "web")["status"]["availableReplicas"] == 3
 
 
@@ -140,12 +140,14 @@ def test_auth_can_i(hearth: Hearth) -> None:
 
 
 def test_top(hearth: Hearth) -> None:
-    pods = hearth.kubectl("top", "pods", "-l", "app=web", "--no-headers").stdout.splitlines()
-    assert len(pods) >= 2
-    assert all(
-        line.split()[1].endswith("m") and line.endswith("Mi") for line in map(str.strip, pods)
-    )
-    [node] = hearth.kubectl("top", "nodes", "--no-headers").stdout.splitlines()
+    def shown(*arguments: str) -> list[str]:
+        """Nothing of pods that are too young to have been measured twice."""
+        return hearth.kubectl("top", *arguments, "--no-headers", check=False).stdout.splitlines()
+
+    wait_until(lambda: len(shown("pods", "-l", "app=web")) >= 2, what="the usage of both pods")
+    pods = [line.strip() for line in shown("pods", "-l", "app=web")]
+    assert all(line.split()[1].endswith("m") and line.endswith("Mi") for line in pods)
+    [node] = shown("nodes")
     assert node.split()[0] == "hearth"
 
 
@@ -241,7 +243,11 @@ def test_a_service_beyond_its_quota_says_so_and_recovers(hearth: Hearth) -> None
     )
     raised = json.dumps({"spec": {"hard": {"cpu": "1", "pods": "5"}}})
     hearth.kubectl("patch", "quota", "cpu", "-n", "tight", "--type=merge", "-p", raised)
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/wide", "-n", "tight", "--timeout=30s")
-    rows = hearth.kubectl("describe", "quota", "cpu", "-n", "tight").stdout.splitlines()
-    assert ["cpu", "200m", "1"] in [row.split() for row in rows]
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/wide", "-n", "tight", "--timeout=90s")
+
+    def rows() -> list[list[str]]:
+        described = hearth.kubectl("describe", "quota", "cpu", "-n", "tight").stdout
+        return [row.split() for row in described.splitlines()]
+
+    wait_until(lambda: ["cpu", "200m", "1"] in rows(), what="what is used of the quota")
     hearth.kubectl("delete", "namespace", "tight", "--wait=false")

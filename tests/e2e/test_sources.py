@@ -36,18 +36,25 @@ def test_samples_work_with_one_apply(hearth: Hearth) -> None:
         "pingsource/each-ten-seconds",
         "apiserversource/config-maps",
     ):
-        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=60s")
+        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=90s")
     for amount in ("50", "150"):
         event = ("--type", "order.created", "-e", f"amount={amount}", "--data", '{"id": 7}')
         assert "202" in hearth.run("event", "send", *event).stdout
     wait_until(lambda: types(hearth, "mailer") == ["order.packed"] * 2, what="orders at mailer")
-    assert [each["amount"] for each in received(hearth, "big-orders")] == ["150"]
+    wait_until(
+        lambda: [each["amount"] for each in received(hearth, "big-orders")] == ["150"],
+        what="the big order",
+    )
     tick = wait_until(lambda: received(hearth, "ticks"), what="a tick")[0]
     assert tick["type"] == "dev.knative.sources.ping"
     assert tick["time"].endswith("0Z")
     # The IntegrationSink's pod has all of them in its log.
-    lines = hearth.kubectl("logs", "deployment/all-events-deployment").stdout
-    assert lines.count("type: order.created") == 2 and r"{\"id\": 7}" in lines
+
+    def lines() -> str:
+        return hearth.kubectl("logs", "deployment/all-events-deployment").stdout
+
+    wait_until(lambda: lines().count("type: order.created") == 2, what="both orders in the log")
+    assert r"{\"id\": 7}" in lines()
 
 
 def test_what_happens_in_the_cluster_is_told(hearth: Hearth) -> None:
@@ -56,15 +63,15 @@ def test_what_happens_in_the_cluster_is_told(hearth: Hearth) -> None:
     hearth.kubectl("delete", "configmap", "settings")
     told = [f"dev.knative.apiserver.resource.{each}" for each in ("add", "delete")]
     wait_until(lambda: types(hearth, "changes") == told, what="its life at `changes`")
-    types_known = hearth.get_json("eventtypes")["items"]
-    assert len(types_known) == 4, "one of the PingSource, three of the ApiServerSource"
+    # One of the PingSource, three of the ApiServerSource.
+    wait_until(lambda: len(hearth.get_json("eventtypes")["items"]) == 4, what="their EventTypes")
 
 
 def test_adapters_go_with_the_last_source(hearth: Hearth) -> None:
     assert len(adapters(hearth)) == 2
     hearth.kubectl("delete", "-f", str(SAMPLES / "eventing" / "sources.yaml"))
     wait_until(lambda: not adapters(hearth), seconds=60, what="the end of both adapters")
-    assert hearth.get_json("eventtypes")["items"] == []
+    wait_until(lambda: not hearth.get_json("eventtypes")["items"], what="the end of EventTypes")
 
 
 SENDER = """
@@ -93,7 +100,7 @@ def test_a_container_of_ones_own_sends(hearth: Hearth) -> None:
             },
         }
     )
-    hearth.kubectl("wait", "--for=condition=Ready", "containersource/sender", "--timeout=60s")
+    hearth.kubectl("wait", "--for=condition=Ready", "containersource/sender", "--timeout=90s")
     sent = wait_until(
         lambda: [each for each in received(hearth, "changes") if each["type"] == "sent"],
         what="the event of the container",

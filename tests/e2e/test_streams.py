@@ -43,7 +43,7 @@ def pods(hearth: Hearth) -> None:
         a_pod("hello", hello, labels=labels),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hello"}, "spec": service},
     )
-    hearth.kubectl("wait", "--for=condition=Ready", "pod/shell", "pod/hello", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "pod/shell", "pod/hello", "--timeout=90s")
 
 
 def a_pod(name: str, container: dict[str, Any], **metadata: Any) -> dict[str, Any]:

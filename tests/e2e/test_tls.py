@@ -35,8 +35,8 @@ def curl(secured: Hearth, url: str, *options: str) -> subprocess.CompletedProces
     program = shutil.which("curl")
     if program is None:
         pytest.skip("there is no curl")
-    words = [program, "-sS", "--max-time", "20", *options, url]
-    return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    words = [program, "-sS", "--max-time", "60", *options, url]
+    return subprocess.run(words, capture_output=True, text=True, timeout=90, check=False)
 
 
 def trusting(secured: Hearth) -> tuple[str, str]:

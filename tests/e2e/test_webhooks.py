@@ -33,7 +33,7 @@ def deliver(hearth: Hearth, told: str, secret: bytes = SECRET) -> int:
 def test_a_delivery_becomes_an_event_once(hearth: Hearth) -> None:
     hearth.kubectl("apply", "-f", str(SAMPLES / "webhooks"))
     for each in ("webhooksource/github", "webhooksource/shop", "trigger/pushes", "ksvc/received"):
-        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=60s")
+        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=90s")
     assert "webhooksource" in hearth.kubectl("get", "sources").stdout
     assert deliver(hearth, "d-1") == 202
     assert deliver(hearth, "d-1", b"another") == 401

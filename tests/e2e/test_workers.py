@@ -48,7 +48,7 @@ def test_a_limit_holds_for_both_together(two: Hearth) -> None:
         containerConcurrency=2,
     )
     two.apply(slow)
-    two.kubectl("wait", "--for=condition=Ready", "ksvc/slow", "--timeout=30s")
+    two.kubectl("wait", "--for=condition=Ready", "ksvc/slow", "--timeout=90s")
     with ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: two.request("slow"), range(24)))
     assert {answer.status for answer in answers} == {200}
@@ -73,8 +73,9 @@ def test_a_burst_at_zero_is_answered_whoever_it_waits_at(two: Hearth) -> None:
     allowed = json.dumps({"data": {"allow-zero-initial-scale": "true"}})
     settings = ("patch", "configmap", "config-autoscaler", "-n", "knative-serving")
     two.kubectl(*settings, "--type", "merge", "-p", allowed)
-    two.apply(a_service("cold", annotations={"autoscaling.knative.dev/initial-scale": "0"}))
-    two.kubectl("wait", "--for=condition=Ready", "ksvc/cold", "--timeout=30s")
+    cold = a_service("cold", annotations={"autoscaling.knative.dev/initial-scale": "0"})
+    wait_until(lambda: two.apply(cold, check=False), what="a setting that admission knows")
+    two.kubectl("wait", "--for=condition=Ready", "ksvc/cold", "--timeout=90s")
     with ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: two.request("cold"), range(24)))
     assert {answer.status for answer in answers} == {200}
@@ -83,7 +84,7 @@ def test_a_burst_at_zero_is_answered_whoever_it_waits_at(two: Hearth) -> None:
 @pytest.mark.kubectl
 def test_both_take_what_comes_from_inside(two: Hearth) -> None:
     two.apply(a_service("inner"))
-    two.kubectl("wait", "--for=condition=Ready", "ksvc/inner", "--timeout=30s")
+    two.kubectl("wait", "--for=condition=Ready", "ksvc/inner", "--timeout=90s")
     for _ in range(20):  # a connection each: by chance all of them are one activator's once in 2^19
         connection = http.client.HTTPConnection(
             "127.0.0.1", two.state["ports"]["internal"], timeout=60

@@ -9,10 +9,12 @@ from typing import Any
 from hearth.keda.scalers import catalog
 from hearth.keda.scalers.seam import Reading, Scaler, TriggerConfig
 
+_SECONDS = 20.0
+
 
 def trigger(type_: str, /, **metadata: str) -> TriggerConfig:
-    """A trigger of an object ``worker`` in the namespace ``team``."""
-    return TriggerConfig(type_, metadata, namespace="team", object_name="worker")
+    """A trigger of an object ``worker`` in the namespace ``team``; servers may be slow here."""
+    return TriggerConfig(type_, metadata, namespace="team", object_name="worker", timeout=_SECONDS)
 
 
 @contextlib.asynccontextmanager

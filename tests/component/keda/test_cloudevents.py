@@ -34,7 +34,7 @@ async def keda(tmp_path: Path) -> AsyncIterator[Keda]:
 @contextlib.asynccontextmanager
 async def emitting(keda: Keda, source: str = "told") -> AsyncIterator[Emitter]:
     """An emitter that follows a source."""
-    emitter = Emitter(keda.client, wall_clock, timeout=0.5, first_pause=0.001)
+    emitter = Emitter(keda.client, wall_clock, timeout=30, first_pause=0.001)
     async with beside("cloudevents", emitter.run):
         await is_active(keda, "True", source)
         yield emitter

@@ -152,6 +152,22 @@ def test_every_pod_gets_ports_of_its_own() -> None:
     assert allocator.allocate(pod, preferred=found[0]) == found[0]
 
 
+def test_two_nodes_of_a_machine_give_each_other_way() -> None:
+    """Though nobody listens yet; what one has given back, or was gone with it, is free again."""
+    one, two = PortAllocator(random.Random(1)), PortAllocator(random.Random(1))
+    pod = listening_pod({"containerPort": 8080})
+    first, second = one.allocate(pod, preferred={}), two.allocate(pod, preferred={})
+    assert first != second
+    assert two.allocate(pod, preferred=first) != first
+    one.release(first)
+    assert two.allocate(pod, preferred=first) == first
+    two.close()
+    one.keep(second)
+    assert two.allocate(pod, preferred=second) != second
+    del one
+    assert two.allocate(pod, preferred=second) == second
+
+
 def test_a_port_in_use_is_not_given() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]

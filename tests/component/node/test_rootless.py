@@ -97,7 +97,7 @@ def test_a_pod_of_two_containers(hearth: Hearth) -> None:
         "volumes": [{"name": "data", "emptyDir": {}}],
     }
     hearth.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "two"}, "spec": spec})
-    hearth.kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "pod/two", "--timeout=90s")
     pod = hearth.get_json("pod/two")
     told = json.loads(ask(pod, "/"))
     assert told["uid"] == 1000
@@ -122,13 +122,13 @@ def test_a_service_outlives_the_node(hearth: Hearth) -> None:
     container = {"ports": [{"containerPort": 8080}]}
     keep = {"autoscaling.knative.dev/min-scale": "1"}
     hearth.apply(a_service("steady", image=IMAGE, container=container, annotations=keep))
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/steady", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/steady", "--timeout=90s")
     assert hearth.request("steady").status == 200
     [before] = hearth.get_json("pods")["items"]
     killed = hearth.pids()["cluster"]
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: hearth.pids().get("cluster", killed) != killed, what="another node")
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/steady", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/steady", "--timeout=90s")
     wait_until(lambda: hearth.request("steady").status == 200, what="an answer")
     [after] = hearth.get_json("pods")["items"]
     ids = [pod["status"]["containerStatuses"][0]["containerID"] for pod in (before, after)]

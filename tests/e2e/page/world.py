@@ -71,9 +71,9 @@ def prepare(hearth: Hearth) -> None:
     """Two revisions of ``hello``, one Service that does not start, events that end otherwise."""
     hearth.kubectl("apply", "-f", str(SAMPLES / "hello.yaml"), "-f", str(SAMPLES / "events.yaml"))
     hearth.apply(BROKEN, HELD, a_service("sleepy"))
-    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=90s")
     hearth.kubectl("apply", "-f", str(SAMPLES / "hello-v2.yaml"))
-    hearth.kubectl("wait", "--for=condition=Ready", "trigger", "--all", "--timeout=30s")
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger", "--all", "--timeout=90s")
     wait_until(lambda: split(hearth) == [90, 10], what="the second revision")
     events = ["order.created o-1", "order.lost lost-1", *(f"order.nowhere {each}" for each in IDS)]
     for kind, name in map(str.split, events):

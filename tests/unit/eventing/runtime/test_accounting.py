@@ -76,11 +76,11 @@ async def test_who_holds_nothing_need_not_wait_and_who_is_full_does():
     budget = MemoryBudget(LIMITS)
     stuck, other = HeldEvents(budget), HeldEvents(budget)
     budget.held_bytes = 2 * LIMITS.process_bytes  # of others
-    await asyncio.wait_for(other.wait_for_room(), 1)
+    await asyncio.wait_for(other.wait_for_room(), 60)
     stuck.add(EVENT)
     waiting = asyncio.ensure_future(stuck.wait_for_room())
     await asyncio.sleep(0)
     assert not waiting.done()
     stuck.remove(EVENT)
-    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(waiting, 60)
     assert other.fetch_bytes == LIMITS.short_fetch_bytes

@@ -141,8 +141,9 @@ class ProcessRuntime:
         return ended
 
     async def close(self) -> None:
-        """Ends the interpreters that are kept warm."""
+        """Ends the interpreters that are kept warm, and gives all ports back."""
         await self.preparing.close()
+        self._ports.close()
 
     # -- containers ------------------------------------------------------------------------
 
