@@ -33,9 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("cluster")
     group.addoption("--kubeconfig", help="cluster under test; without it a Hearth is started")
     group.addoption("--gateway", help="http://HOST:PORT that takes requests for services")
-    group.addoption("--hello-image", default="hearth.dev/samples/hello")
+    group.addoption("--hello-image", help="says Hello $TARGET!; hello of --images without it")
     group.addoption("--no-delay", action="store_true", help="the image knows no DELAY")
-    group.addoption("--hub-image", default="hearth.dev/conformance/eventshub")
+    group.addoption("--hub-image", help="eventshub of --images without it")
     group.addoption("--images", default=OWN_IMAGES, help="REGISTRY/FOLDER of this suite's images")
     group.addoption("--broker-url", help="test this URL as a recipient, without a cluster")
     group.addoption("--channel-url", help="test this URL as a recipient, without a cluster")
@@ -62,12 +62,18 @@ def access(
         return
     if request.config.getoption("--broker-url") or request.config.getoption("--channel-url"):
         pytest.skip("only an address was given; this test needs a cluster")
-    with _a_hearth(tmp_path_factory, request.config.getoption("--hub-image")) as state:
+    with _a_hearth(tmp_path_factory, hub_image(request)) as state:
         yield state["kubeconfig"], f"http://127.0.0.1:{state['ports']['gateway']}"
 
 
+def hub_image(request: pytest.FixtureRequest) -> str:
+    """Return the image of the events' other end."""
+    option = request.config.getoption
+    return option("--hub-image") or f"{option('--images')}/eventshub"
+
+
 @contextmanager
-def _a_hearth(factory: pytest.TempPathFactory, hub_image: str) -> Iterator[dict[str, Any]]:
+def _a_hearth(factory: pytest.TempPathFactory, hub: str) -> Iterator[dict[str, Any]]:
     """A Hearth of this run's own, which pytest's workers share: the last one ends it."""
     worker = "PYTEST_XDIST_WORKER" in os.environ
     folder = (factory.getbasetemp().parent if worker else factory.mktemp("own")) / "hearth"
@@ -77,7 +83,7 @@ def _a_hearth(factory: pytest.TempPathFactory, hub_image: str) -> Iterator[dict[
     with _locked(users) as file:
         if not (count := int(file.read() or 0)):
             _hearth("up", "--detach", "--port", "0", *where)
-            _hearth("image", "add", *where, hub_image, "--", sys.executable, str(_HUB))
+            _hearth("image", "add", *where, hub, "--", sys.executable, str(_HUB))
         _write(file, count + 1)
     try:
         yield json.loads((folder / "state.json").read_text())
@@ -110,7 +116,9 @@ def _hearth(*arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, access: tuple[str, str]) -> Iterator[Cluster]:
-    cluster_under_test = Cluster(*access, image=request.config.getoption("--hello-image"))
+    prefix = request.config.getoption("--images")
+    ours = f"{prefix}/hello" if prefix != OWN_IMAGES else "hearth.dev/samples/hello"
+    cluster_under_test = Cluster(*access, image=request.config.getoption("--hello-image") or ours)
     try:
         yield cluster_under_test
     finally:
@@ -128,8 +136,7 @@ def programs(request: pytest.FixtureRequest, access: tuple[str, str], cluster: C
     def container(program: str) -> dict[str, Any]:
         if given:
             return {"image": f"{prefix}/{program.rpartition('/')[2]}"}
-        image = request.config.getoption("--hub-image")
-        return all_programs.as_process(program, sys.executable, image)
+        return all_programs.as_process(program, sys.executable, hub_image(request))
 
     if not given:
         cluster.side_port = str(free_port())  # pods of one machine share its ports
@@ -180,7 +187,7 @@ def a_service(cluster: Cluster) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def hub(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Hub]:
-    started = hubs.start(cluster, request.config.getoption("--hub-image"))
+    started = hubs.start(cluster, hub_image(request))
     try:
         yield started
     finally:

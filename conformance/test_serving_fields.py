@@ -73,10 +73,15 @@ def ready(cluster: Cluster) -> dict[str, dict[str, Any]]:
 
     def revision() -> dict[str, Any] | None:
         found = cluster.get("Revision", service["status"]["latestReadyRevisionName"])
-        return found if "actualReplicas" in found["status"] else None
+        # How many are wanted is known once an autoscaler has looked, which may be after it is ready.
+        return found if {"actualReplicas", "desiredReplicas"} <= found["status"].keys() else None
 
     found = {kind: cluster.get(kind, "has-status") for kind in ("Configuration", "Route")}
-    return {"Service": service, "Revision": until(revision, what="actualReplicas"), **found}
+    return {
+        "Service": service,
+        "Revision": until(revision, what="both counts of replicas"),
+        **found,
+    }
 
 
 @pytest.mark.parametrize("field", params(STATUS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,12 +27,19 @@ class Request(BaseHTTPRequestHandler):
         return parse_qs(self.url.query).get(name, [""])[0]
 
     def answer(
-        self, body: str | bytes = "", *, status: int = 200, kind: str = "text/plain"
+        self,
+        body: str | bytes = "",
+        *,
+        status: int = 200,
+        kind: str = "text/plain",
+        more: Mapping[str, str] | None = None,
     ) -> None:
         data = body.encode() if isinstance(body, str) else body
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 
