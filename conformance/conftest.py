@@ -18,7 +18,7 @@ import pytest
 
 from conformance import hub as hubs
 from conformance import programs as all_programs
-from conformance.addresses import Address, open_address
+from conformance.addresses import MESSAGING, Address, open_address
 from conformance.hub import Hub, Message, send_directly
 from conformance.programs import Programs
 from conformance.support import Cluster
@@ -187,6 +187,7 @@ def a_service(cluster: Cluster) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def hub(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Hub]:
+    cluster.kind("Channel", MESSAGING)
     started = hubs.start(cluster, hub_image(request))
     try:
         yield started

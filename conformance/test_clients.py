@@ -20,12 +20,14 @@ def kinds(cluster: Cluster, label: str) -> set[str]:
 
 def test_sources_are_listed_by_a_label_of_their_definitions(cluster: Cluster) -> None:
     """``kn source list-types``."""
+    cluster.kind("PingSource", "sources.knative.dev/v1")
     ours = {"ApiServerSource", "ContainerSource", "PingSource", "SinkBinding"}
     assert ours <= kinds(cluster, "duck.knative.dev/source")
 
 
 def test_channels_are_listed_by_a_label_of_their_definitions(cluster: Cluster) -> None:
     """``kn channel list-types``."""
+    cluster.kind("Channel", "messaging.knative.dev/v1")
     assert "InMemoryChannel" in kinds(cluster, "messaging.knative.dev/subscribable")
 
 

@@ -573,6 +573,7 @@ def _takes_anything(schema: dict[str, Any]) -> bool:
 @rule("CP-90", "CP-91")
 @pytest.mark.parametrize(("name", "field"), [(n, f) for n, each in FIELDS.items() for f in each])
 def test_the_schema_has_every_field(cluster, name, field):
+    cluster.kind("Channel", MESSAGING)
     kind = cluster.kind("CustomResourceDefinition", "apiextensions.k8s.io/v1")
     versions = kind.get(name).to_dict()["spec"]["versions"]
     [schema] = [v["schema"]["openAPIV3Schema"] for v in versions if v["name"] == "v1"]

@@ -73,7 +73,7 @@ def ready(cluster: Cluster) -> dict[str, dict[str, Any]]:
 
     def revision() -> dict[str, Any] | None:
         found = cluster.get("Revision", service["status"]["latestReadyRevisionName"])
-        # How many are wanted is known once an autoscaler has looked, which may be after it is ready.
+        # How many are wanted is known once an autoscaler has looked: after it is ready, maybe.
         return found if {"actualReplicas", "desiredReplicas"} <= found["status"].keys() else None
 
     found = {kind: cluster.get(kind, "has-status") for kind in ("Configuration", "Route")}

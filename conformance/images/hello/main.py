@@ -1,4 +1,4 @@
-"""Says ``Hello $TARGET!``; with $DELAY after so many seconds, and how many requests it had at once."""
+"""Says ``Hello $TARGET!`` after $DELAY seconds, and how many requests it had at once."""
 
 import os
 import threading
