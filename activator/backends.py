@@ -127,7 +127,7 @@ class Backend:
         self.probing: set[Address] = set()
         self._is_spread_watched = False
         self.cold_starts = 0
-        self.cold_phases = {phase: Histogram() for phase in PHASES}
+        self.cold_phases: dict[str, Histogram] = {}
         self.refusals: dict[str, int] = {}
 
     def __repr__(self) -> str:
@@ -254,7 +254,7 @@ class Backend:
         """A request had to wait for a pod; the seconds are those of ``PHASES``."""
         self.cold_starts += 1
         for name, value in zip(PHASES, seconds, strict=True):
-            self.cold_phases[name].observe(value)
+            self.cold_phases.setdefault(name, Histogram()).observe(value)
 
 
 class Backends:

@@ -7,6 +7,7 @@ hard limit fills the first pods first (so that the last ones can go away), a lar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from activator.pods import Pod
 
@@ -43,6 +44,7 @@ def least_busy(pods: Sequence[Pod], limit: int) -> Pod | None:
     return best
 
 
+@cache  # one for all targets
 def power_of_two_choices(random: Random) -> Policy:
     """Two random pods, the less busy one; a full look only when a limit rules both out."""
 

@@ -36,6 +36,7 @@ ROUTING_ANNOTATIONS = (keys.DOMAIN_PATHS, keys.ASYNC, keys.WAITING_PAGE)
 REVISION_HEADER = "Knative-Serving-Revision"
 ORIGINAL_HOST_HEADER = "K-Original-Host"
 # These two tell Knative's activator where to go; Knative strips them before the application.
+_NO_NAMES = frozenset[bytes]()  # an empty one is 200 octets, and each Service would have two
 _ROUTING_HEADERS = frozenset(("knative-serving-revision", "knative-serving-namespace"))
 
 
@@ -493,7 +494,8 @@ def _split(
         block=_appended_block(appended),
         names=frozenset(
             name.lower().encode() for name in appended if name.lower() not in _ROUTING_HEADERS
-        ),
+        )
+        or _NO_NAMES,
         original_host=str(appended.get(ORIGINAL_HOST_HEADER, "")).encode(),
     )
 

@@ -66,7 +66,7 @@ class Throttler(Generic[T]):
         self._slots = maxsize
         self._spread_until: float | None = None
         self._may_give: Callable[[Pod], bool] | None = None
-        self._returned: Callable[[Pod], None] = lambda pod: None
+        self._returned: Callable[[Pod], None] = _tell_nobody
         # Requests of others that wait for a slot of ours; whoever had a turn goes to the end.
         self._wants: dict[T, int] = {}
         self._turns = 0
@@ -214,7 +214,7 @@ class Throttler(Generic[T]):
     def unshare(self, now: float) -> None:
         """All ready pods are our own again."""
         self._may_give = None
-        self._returned = lambda pod: None
+        self._returned = _tell_nobody
         self._recount(now)
 
     def reshare(self, now: float) -> None:
@@ -318,6 +318,10 @@ class Throttler(Generic[T]):
         limit = self.container_concurrency
         self._slots = limit * len(self.own) if limit else maxsize
         self._taken = sum(min(pod.in_flight, limit) for pod in self.own)
+
+
+def _tell_nobody(pod: Pod) -> None:
+    pass
 
 
 def _is_over(pod: Pod, endpoints: Mapping[Address, Endpoint]) -> bool:

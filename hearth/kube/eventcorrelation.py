@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from hearth.kube.meta import Object
 
-MAX_OBJECTS = 1000
+MAX_OBJECTS = 500
 """Of so many objects is remembered what was said."""
 SIMILAR, SIMILAR_SECONDS = 10, 600.0
 BURST, REFILL_SECONDS = 25, 300.0

@@ -6,7 +6,6 @@ Said by ``hearth scale explain``. Kept in memory only, and of no more than a few
 from __future__ import annotations
 
 import datetime
-from collections import deque
 from dataclasses import dataclass
 
 from hearth.knative.explanation import Explanation, Json
@@ -65,11 +64,13 @@ class ScaleChanges:
     """The last changes of every revision."""
 
     def __init__(self) -> None:
-        self._changes: dict[Key, deque[ScaleChange]] = {}
+        self._changes: dict[Key, list[ScaleChange]] = {}
 
     def note(self, key: Key, change: ScaleChange) -> None:
         """Keep a change; the oldest gives way."""
-        self._changes.setdefault(key, deque(maxlen=MOST)).append(change)
+        changes = self._changes.setdefault(key, [])
+        changes.append(change)
+        del changes[:-MOST]
 
     def of(self, key: Key) -> list[Json]:
         """Return the changes of a revision, the newest first."""

@@ -20,7 +20,7 @@ from hearth.cluster.apiserver.main import ApiServerConfig, run
 uvloop.run(run(ApiServerConfig(Path(sys.argv[1]), port=0), lambda: print("ready", flush=True)))
 """
 MAX_GROWTH_MB = 35
-"""Two objects, 8 MiB of recent changes and what the requests need: 15. It was 60 and more."""
+"""Two objects, 4 MiB of recent changes and what the requests need: 15. It was 60 and more."""
 UPDATES = 12
 
 

@@ -18,11 +18,11 @@ from hearth.timeouts import time_limit
 if TYPE_CHECKING:
     import aiohttp
 
-_KEEP_ALIVE_SECONDS = 60
+_KEEP_ALIVE_SECONDS, _BURST_SECONDS = 60.0, 5.0
+_FEW = 8
+"""Of more questions at once the connections are kept for a shorter time: each holds 256 KiB for TLS
+on either side."""
 _CONTEXTS = 64
-_CONNECTIONS = 8
-"""To one webhook at once: others wait, within their time. Each holds 256 KiB for TLS on each side,
-and as many as a burst has made would stay."""
 
 
 class CallError(Exception):
@@ -46,14 +46,15 @@ class Caller:
 
     def __init__(self, services: Services = no_services) -> None:
         self._services = services
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[float, aiohttp.ClientSession] = {}
+        self._asking = 0
         self._contexts: OrderedDict[bytes, ssl.SSLContext] = OrderedDict()
 
     async def close(self) -> None:
         """Closes the connections to all webhooks."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
 
     async def post(self, target: Target, body: bytes, *, timeout_seconds: int) -> bytes:
         """The body of a 200 answer; raises CallError otherwise."""
@@ -89,6 +90,7 @@ class Caller:
             server_hostname=host_name or None,
             allow_redirects=False,
         )
+        self._asking += 1
         try:
             async with question as response:
                 answer = await response.read()
@@ -97,24 +99,23 @@ class Caller:
                 return answer
         except aiohttp.ClientError as error:
             raise _cause(error) from error
+        finally:
+            self._asking -= 1
 
     def _open(self) -> aiohttp.ClientSession:
         import aiohttp
 
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=0,
-                limit_per_host=_CONNECTIONS,
-                keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ttl_dns_cache=30,
-            )
-            self._session = aiohttp.ClientSession(
+        seconds = _KEEP_ALIVE_SECONDS if self._asking < _FEW else _BURST_SECONDS
+        session = self._sessions.get(seconds)
+        if session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=seconds, ttl_dns_cache=30)
+            session = self._sessions[seconds] = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=False,
                 headers={"User-Agent": "kube-apiserver-admission"},
             )
-        return self._session
+        return session
 
     def _resolve(self, target: Target) -> tuple[str, str]:
         """The URL to connect to and, for a Service, the name its certificate must have."""

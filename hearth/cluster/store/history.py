@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from hearth.cluster.model.objects import Change
 
 MAX_CHANGES = 4096
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 """Kubernetes' watch cache keeps up to 102,400 events per resource; older ones are on disk here."""
 
 
