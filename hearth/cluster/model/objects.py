@@ -38,7 +38,7 @@ class Key(NamedTuple):
 def parse_key(text: str) -> Key:
     """Reads what ``Key.text`` wrote."""
     resource, namespace, name = text.split("/", 2)
-    return Key(resource, namespace, name)
+    return Key(intern(resource), intern(namespace), name)
 
 
 class Owner(NamedTuple):
@@ -122,7 +122,7 @@ def make_entry(key: Key, revision: int, value: bytes, *, obj: Object | None = No
     metadata = (orjson.loads(value) if obj is None else obj)["metadata"]
     labels = metadata.get("labels")
     return Entry(
-        key=Key(intern(key.resource), intern(key.namespace), key.name),
+        key=key,
         revision=revision,
         held=value,
         uid=metadata.get("uid", ""),

@@ -7,45 +7,50 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from operator import attrgetter
 
 from hearth.cluster.model.objects import Change, Entry, Key
+
+_path = attrgetter("path")  # the order of lists
 
 
 class Collection:
     """The objects of one resource, in the order of their paths."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
-        self._paths: list[str] = []
+        self._entries: dict[Key, Entry] = {}
+        self._keys: list[Key] = []
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self._keys)
 
-    def get(self, path: str) -> Entry | None:
-        """The object at a path, or None."""
-        return self._entries.get(path)
+    def get(self, key: Key) -> Entry | None:
+        """The object under a key, or None."""
+        return self._entries.get(key)
 
     def put(self, entry: Entry) -> None:
-        """Adds an object or replaces the one at its path."""
-        path = entry.key.path
-        if path not in self._entries:
-            insort(self._paths, path)
-        self._entries[path] = entry
+        """Adds an object or replaces the one under its key."""
+        if entry.key not in self._entries:
+            insort(self._keys, entry.key, key=_path)
+        self._entries[entry.key] = entry
 
-    def remove(self, path: str) -> None:
-        """Removes the object at a path, if there is one."""
-        if self._entries.pop(path, None) is not None:
-            del self._paths[bisect_left(self._paths, path)]
+    def remove(self, key: Key) -> None:
+        """Removes the object under a key, if there is one."""
+        if self._entries.pop(key, None) is not None:
+            del self._keys[self._place(key.path)]
 
     def entries(self, namespace: str = "", after: str = "") -> list[Entry]:
         """In order; of one namespace, and behind a path, where these are given."""
-        start, end = 0, len(self._paths)
+        start, end = 0, len(self._keys)
         if namespace:
-            start = bisect_left(self._paths, namespace + "/")
-            end = bisect_left(self._paths, namespace + "0")  # "0" follows "/"
+            start = self._place(namespace + "/")
+            end = self._place(namespace + "0")  # "0" follows "/"
         if after:
-            start = max(start, bisect_left(self._paths, after + "\0"))
-        return [self._entries[path] for path in self._paths[start:end]]
+            start = max(start, self._place(after + "\0"))
+        return [self._entries[key] for key in self._keys[start:end]]
+
+    def _place(self, path: str) -> int:
+        return bisect_left(self._keys, path, key=_path)
 
 
 class State:
@@ -59,7 +64,7 @@ class State:
     def get(self, key: Key) -> Entry | None:
         """The object under a key, or None."""
         collection = self._collections.get(key.resource)
-        return collection.get(key.path) if collection else None
+        return collection.get(key) if collection else None
 
     def entries(self, resource: str, namespace: str = "", *, after: str = "") -> list[Entry]:
         """The objects of a resource, as ``Collection.entries`` gives them."""
@@ -94,7 +99,7 @@ class State:
         if change.before is not None:
             self._unindex(change.before)
         if change.deleted:
-            self._collection(change.now.key.resource).remove(change.now.key.path)
+            self._collection(change.now.key.resource).remove(change.now.key)
         else:
             self._collection(change.now.key.resource).put(change.now)
             self._index(change.now)

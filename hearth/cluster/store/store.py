@@ -16,6 +16,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from sys import intern
 
 from hearth.cluster.model import objects
 from hearth.cluster.model.objects import Change, Entry, Key, Object
@@ -209,6 +210,7 @@ class Store:
         before = self._state.get(key)
         if key in self._pending or (before.revision if before else 0) != expected:
             raise StaleWrite(key.text)
+        key = before.key if before else Key(intern(key.resource), intern(key.namespace), key.name)
         revision = self._assigned + 1
         entry = objects.make_entry(key, revision, objects.encode(obj, revision), obj=obj)
         previous = before.revision if before else self._tombstones.get(key, 0)
