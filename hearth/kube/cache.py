@@ -34,6 +34,7 @@ from hearth.kube.meta import (
     metadata,
     namespace,
     resource_version,
+    uid,
     version_number,
 )
 from hearth.kube.queue import backoff
@@ -55,6 +56,10 @@ HEALTHY_SECONDS = 10.0
 WATCH_SECONDS = 300
 """The server is asked to end a watch after this to twice this time, as client-go asks it."""
 PAGE_SIZE = 1000
+_MOST_AHEAD = 1000
+_CHANGES = (b'{"type":"ADDED"', b'{"type":"MODIFIED"')
+_VERSION = b'"resourceVersion":"'
+"""How servers written in Go, and ours, begin and name these; of others each line is read."""
 
 
 _Entries = dict[str, Key | dict[Key, None]]
@@ -100,6 +105,8 @@ class WatchCache:
         self._unfolded: set[Key] = set()
         self._touched: set[Key] = set()
         self._foretold: list[Key] = []
+        self._ahead: dict[bytes, bytes] = {}
+        """Versions that answers to writes have brought before the watch, with the object's uid."""
         self._indexes: dict[Hashable, tuple[IndexFunction, _Entries]] = {}
         self._subscribers: list[_Subscriber] = []
         self._version = ""
@@ -195,7 +202,26 @@ class WatchCache:
             return
         known = self._get(key(obj))
         if known is None or version_number(known) < version:
+            if len(self._ahead) >= _MOST_AHEAD:  # a watch that has stood still
+                self._ahead.clear()
+            self._ahead[str(version).encode()] = f'"{uid(obj)}"'.encode()
             self._store(key(obj), obj)
+
+    def _is_known(self, line: bytes) -> bool:
+        """Whether a line of the watch tells what ``put`` has; to read it again would cost more.
+
+        The object's own version is the first in a line, since metadata come before what may name
+        versions of others.
+        """
+        if not self._ahead:
+            return False
+        start = line.find(_VERSION) + len(_VERSION)
+        version = line[start : line.find(b'"', start)]
+        owner = self._ahead.pop(version, None)
+        if owner is None or owner not in line or not line.startswith(_CHANGES):
+            return False
+        self._version = version.decode()
+        return True
 
     @contextmanager
     def expecting(self, obj: Object) -> Iterator[None]:
@@ -270,6 +296,7 @@ class WatchCache:
             label_selector=source.label_selector,
             field_selector=source.field_selector,
             timeout_seconds=int(WATCH_SECONDS * (1 + random.random())),
+            is_known=self._is_known,
         )
         async for event in events:
             try:

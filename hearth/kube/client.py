@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +51,10 @@ class WatchEvent:
 
     type: str
     object: Object
+
+
+def _is_news(_line: bytes) -> bool:
+    return False
 
 
 class KubeClient:
@@ -143,12 +147,14 @@ class KubeClient:
         label_selector: str | None = None,
         field_selector: str | None = None,
         timeout_seconds: int | None = None,
+        is_known: Callable[[bytes], bool] = _is_news,
     ) -> AsyncIterator[WatchEvent]:
         """Yield the changes after ``resource_version`` until the server ends the stream.
 
         Raise ``Gone`` when the version is compacted away, ``Unavailable`` when the server cannot be
         reached, has nothing to say for too long or says what is no watch event.
-        ``timeout_seconds`` asks the server to end the stream by then.
+        ``timeout_seconds`` asks the server to end the stream by then. A line of which ``is_known``
+        says so is passed over unread.
         """
         query = _query(
             watch=1,
@@ -162,7 +168,8 @@ class KubeClient:
             total=None, connect=_CONNECT_SECONDS, sock_read=self._watch_silence_seconds
         )
         async for line in self.stream_lines(resource.path(namespace), query, timeout=timeout):
-            yield self._watch_event(line)
+            if not is_known(line):
+                yield self._watch_event(line)
 
     def _watch_event(self, line: bytes) -> WatchEvent:
         try:

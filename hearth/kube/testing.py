@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from hearth.kube.client import KubeClient, WatchEvent
 from hearth.kube.controllerspec import Index, Lister, Source
@@ -59,13 +61,19 @@ class FakeClient(KubeClient):
         return copy.deepcopy(list(self.objects.get(resource, {}).values())), str(self._revision)
 
     async def watch(
-        self, resource: Resource, *args: Any, **options: Any
+        self,
+        resource: Resource,
+        *args: Any,
+        is_known: Callable[[bytes], bool] = lambda line: False,
+        **options: Any,
     ) -> AsyncIterator[WatchEvent]:
-        """Yield changes until cancelled."""
+        """Yield changes until cancelled, but for those that are known."""
         queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
         self._watchers.append((resource, queue))
         while True:
-            yield await queue.get()
+            event = await queue.get()
+            if not is_known(orjson.dumps({"type": event.type, "object": event.object})):
+                yield event
 
     async def get(
         self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str = ""

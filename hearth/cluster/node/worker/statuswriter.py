@@ -41,6 +41,7 @@ class StatusWriter:
         self._sent: Status | None = None
         self._sent_ports: PortMap = {}
         self._wakeup = asyncio.Event()
+        self._turn = asyncio.Lock()
         self._is_lost = False
 
     def seen(self, pod: Object) -> None:
@@ -123,7 +124,14 @@ class StatusWriter:
         )
 
     async def _write(self) -> None:
-        """Binding and status go out side by side: those who wait for the port wait once."""
+        """Binding and status go out side by side: those who wait for the port wait once.
+
+        The last status does not go out beside itself: who ends the pod waits for what is under way.
+        """
+        async with self._turn:
+            await self._write_what_is_new()
+
+    async def _write_what_is_new(self) -> None:
         if self._is_bound:
             await self._write_status()
             return

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -341,3 +342,52 @@ def test_a_watch_that_lasted_sets_the_pause_back() -> None:
 def test_there_is_always_a_pause_and_never_a_long_one(lasted: list[float]) -> None:
     pauses = Pauses()
     assert all(0 < pauses.after(each) <= MAX_PAUSE_SECONDS for each in lasted)
+
+
+# -- what an answer has told ---------------------------------------------------------------------
+
+
+class Reader(FakeClient):
+    """Notes what was read of the watch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[tuple[str, str]] = []
+
+    async def watch(self, *args: Any, **options: Any) -> AsyncIterator[WatchEvent]:
+        async for event in super().watch(*args, **options):
+            self.read.append((event.type, event.object["metadata"]["resourceVersion"]))
+            yield event
+
+
+async def test_what_an_answer_to_a_write_has_told_is_not_read_again() -> None:
+    client, told = Reader(), list[tuple[str, bool]]()
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(lambda old, new: told.append((name(new or old or {}), new is not None)))
+    async with running(cache):
+        ours = await client.create(CONFIGMAPS, an_object("ours"))
+        cache.put(ours)
+        theirs = client.put(CONFIGMAPS, an_object("theirs"))
+        await until(lambda: cache.get("ns", "theirs"))
+        assert client.read == [("ADDED", theirs["metadata"]["resourceVersion"])]
+        # What comes of it afterwards is read.
+        changed = client.put(CONFIGMAPS, {**ours, "data": "new"})
+        await until(lambda: (cache.get("ns", "ours") or {}).get("data"))
+        client.remove(CONFIGMAPS, "ns", "ours")
+        await until(lambda: cache.get("ns", "ours") is None)
+    assert client.read[1][1] == changed["metadata"]["resourceVersion"]
+    assert client.read[2][0] == "DELETED"
+    assert told == [("ours", True), ("theirs", True), ("ours", True), ("ours", False)]
+
+
+async def test_another_object_that_names_a_known_version_is_read() -> None:
+    client = Reader()
+    cache = WatchCache(client, CONFIGMAPS)
+    async with running(cache):
+        ours = await client.create(CONFIGMAPS, an_object("ours"))
+        cache.put(ours)
+        version = ours["metadata"]["resourceVersion"]
+        other = {"metadata": {"resourceVersion": version, "name": "b", "namespace": "ns"}}
+        client.send(CONFIGMAPS, WatchEvent("ADDED", other))
+        await until(lambda: cache.get("ns", "b"))
+    assert client.read == [("ADDED", version)]
