@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from hearth.kube.meta import Key, Object, controller_of, key, labels, namespace
+from hearth.kube.meta import Key, Object, controller_of, key, labels, metadata, namespace
 from hearth.kube.plan import Plan
 from hearth.kube.postponement import DELAY_SECONDS
 from hearth.kube.resources import Resource
@@ -99,6 +99,22 @@ def label_key(label: str) -> Mapper:
     return to_keys
 
 
+_MADE = (
+    "generation",
+    "labels",
+    "annotations",
+    "ownerReferences",
+    "deletionTimestamp",
+    "finalizers",
+)
+
+
+def is_made_otherwise(old: Object, new: Object) -> bool:
+    """Whether more than a status changed, for who does not go by that."""
+    before, after = metadata(old), metadata(new)
+    return any(before.get(k) != after.get(k) for k in _MADE)
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A source whose changes concern a controller."""
@@ -109,6 +125,9 @@ class Watch:
     """Whether a change, from before to after, is one that the controller goes by."""
     hold: Callable[[Key], float] | None = None
     """Seconds to keep a key back when this source changed; 0 does not."""
+
+    is_own: bool = False
+    """Whether the controller knows what its own writes there come to: it does not look at them."""
 
     def concerns(self, old: Object | None, new: Object | None) -> bool:
         """Whether to look; an object that came or went always concerns the controller."""
@@ -171,3 +190,7 @@ class ControllerSpec(Generic[Observed, _Settings]):
     """Who writes, in managed fields and Events; by default the manager's name."""
     workers: int = 4
     """Keys worked on side by side."""
+    when: Callable[[Object, Object], bool] | None = None
+    """Whether a change of ``source``, from before to after, is one that the controller goes by."""
+    settles: bool = False
+    """Whether a status that it has written tells it nothing new: it does not look at that again."""

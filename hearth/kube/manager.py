@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 
 from hearth.kube.apply import apply_plan
@@ -29,6 +29,7 @@ from hearth.kube.controllerspec import (
     Settings,
     Source,
     Watch,
+    is_made_otherwise,
 )
 from hearth.kube.endings import Endings
 from hearth.kube.events import EventRecorder
@@ -71,6 +72,8 @@ class Manager(Lister):
         self._group: asyncio.TaskGroup | None = None
         self._turns = Turns()
         self._endings = Endings(time.monotonic)
+        self._writer = ""
+        """Whose write callbacks are being told of."""
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -125,7 +128,7 @@ class Manager(Lister):
             spec,
             self,
             settings=settings,
-            apply=self.apply,
+            apply=partial(self.apply, writer=spec.name),
             clock=self._clock,
             endings=self._endings,
             manager=self.name,
@@ -136,6 +139,8 @@ class Manager(Lister):
             spec.name,
             reconciler,
             source=spec.source,
+            when=spec.when,
+            settles=spec.settles,
             watches=spec.watches,
             indexes=spec.indexes,
             workers=spec.workers,
@@ -147,6 +152,8 @@ class Manager(Lister):
         reconcile: Reconcile,
         *,
         source: Source | None = None,
+        when: Callable[[Object, Object], bool] | None = None,
+        settles: bool = False,
         watches: Iterable[Watch] = (),
         indexes: Iterable[Index] = (),
         workers: int = 4,
@@ -156,23 +163,32 @@ class Manager(Lister):
         self._controllers[name] = controller, source
         for index in indexes:
             self.add_index(index)
-        own = (Watch(source),) if source is not None else ()
-        for watch in (*own, *watches):
-            cache = self.cache(watch.source)
-            cache.on_change(partial(self._enqueue, controller, watch, cache))
+        if source is not None:
+            self._follow(controller, Watch(source, when=when), settles=settles)
+        for watch in watches:
+            self._follow(controller, watch)
         return controller
+
+    def _follow(self, controller: Controller, watch: Watch, *, settles: bool = False) -> None:
+        cache = self.cache(watch.source)
+        cache.on_change(partial(self._enqueue, controller, watch, cache, settles))
 
     def _enqueue(
         self,
         controller: Controller,
         watch: Watch,
         cache: WatchCache,
+        settles: bool,
         old: Object | None,
         new: Object | None,
     ) -> None:
         if old is None and new is not None:
             self._endings.appeared(namespace(new))
         if not watch.concerns(old, new):
+            return
+        if self._writer == controller.name and (
+            watch.is_own or (settles and _is_status_alone(old, new))
+        ):
             return
         late = not cache.is_synced  # what is there at the start has not changed
         for obj in (old, new):
@@ -190,32 +206,46 @@ class Manager(Lister):
 
     # -- writing and waking ----------------------------------------------------------------
 
-    async def apply(self, plan: Plan, field_manager: str = "") -> None:
-        """Carry a plan out; what the server answers is in the caches afterwards."""
+    async def apply(self, plan: Plan, field_manager: str = "", *, writer: str = "") -> None:
+        """Carry a plan out; what the server answers is in the caches afterwards.
+
+        ``writer`` is the controller whose plan it is.
+        """
         manager = field_manager or self.name
         await apply_plan(
             self.client,
             plan,
             manager=manager,
             record=partial(self.events.record, component=manager),
-            seen=self._seen,
-            around=self._around,
+            seen=partial(self._seen, writer),
+            around=partial(self._around, writer),
         )
 
     def _caches_of(self, resource: Resource) -> Iterable[WatchCache]:
         return [cache for cache in self._caches.values() if cache.resource == resource]
 
-    def _seen(self, resource: Resource, obj: Object) -> None:
-        for cache in self._caches_of(resource):
-            cache.put(obj)
+    @contextmanager
+    def _writing(self, writer: str) -> Iterator[None]:
+        """Callbacks that are called within are told of what this controller has written."""
+        self._writer = writer
+        try:
+            yield
+        finally:
+            self._writer = ""
+
+    def _seen(self, writer: str, resource: Resource, obj: Object) -> None:
+        with self._writing(writer):
+            for cache in self._caches_of(resource):
+                cache.put(obj)
 
     @asynccontextmanager
-    async def _around(self, write: Write) -> AsyncIterator[None]:
+    async def _around(self, writer: str, write: Write) -> AsyncIterator[None]:
         """Show what is foretold; keep patches in order, which no version of the object does."""
         async with AsyncExitStack() as around:
             if isinstance(write, UpdateStatus) and write.is_foretold:
-                for cache in self._caches_of(write.resource):
-                    around.enter_context(cache.expecting(write.obj))
+                with self._writing(writer):
+                    for cache in self._caches_of(write.resource):
+                        around.enter_context(cache.expecting(write.obj))
             elif isinstance(write, Patch):
                 whose = write.resource, write.namespace, write.name
                 await around.enter_async_context(self._turns.of(whose))
@@ -276,6 +306,10 @@ class Manager(Lister):
         while True:
             await asyncio.sleep(self._resync_seconds)
             self.resync()
+
+
+def _is_status_alone(old: Object | None, new: Object | None) -> bool:
+    return old is not None and new is not None and not is_made_otherwise(old, new)
 
 
 async def _guarded(name: str, work: Awaitable[None]) -> None:

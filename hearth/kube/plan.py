@@ -16,6 +16,8 @@ class Create:
 
     resource: Resource
     obj: Object
+    can_wait: bool = False
+    """Whether it may be made a moment later, when there may be more to say."""
 
 
 @dataclass(frozen=True, slots=True)

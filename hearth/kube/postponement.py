@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hearth.kube.meta import Key, Object
-from hearth.kube.plan import Action, Plan, Update, UpdateStatus
+from hearth.kube.plan import Action, Create, Plan, Update, UpdateStatus
 
 DELAY_SECONDS = 0.05
 """Some steps of pods that are processes of this machine."""
@@ -56,7 +56,7 @@ class Postponement:
 
     def _waits(self, stored: Object, action: Action) -> bool:
         match action:
-            case Update():
+            case Create() | Update():
                 return action.can_wait
             case UpdateStatus():
                 return self._can_wait is not None and self._can_wait(stored, action.obj)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hearth.knative.resources import REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
-from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
+from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, is_made_otherwise, label_key
 from hearth.kube.meta import Key, Object, is_deleting, labels, name, namespace, uid
 from hearth.kube.plan import Delete, Plan
 from serving.api import keys, views
@@ -15,6 +15,7 @@ from serving.api.config.gc import GcConfig
 from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.configuration.kind import revisions_of
+from serving.kinds.status import names_otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ CONTROLLER: ControllerSpec[Observed, Settings] = ControllerSpec(
     sources.CONFIGURATIONS,
     observe,
     reconcile,
-    watches=(Watch(sources.REVISIONS, label_key(keys.CONFIGURATION)),),
+    when=names_otherwise,
+    watches=(Watch(sources.REVISIONS, label_key(keys.CONFIGURATION), when=is_made_otherwise),),
     indexes=(sources.REVISIONS_BY_CONFIGURATION,),
 )

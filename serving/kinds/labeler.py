@@ -15,7 +15,14 @@ from hearth.knative.resources import CONFIGURATIONS, REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
 from hearth.kube.conditions import UNKNOWN
-from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, without_settings
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Lister,
+    Source,
+    Watch,
+    is_made_otherwise,
+    without_settings,
+)
 from hearth.kube.meta import (
     Key,
     Object,
@@ -30,6 +37,7 @@ from hearth.kube.resources import Resource
 from serving.api import keys, views
 from serving.kinds import sources
 from serving.kinds.metadata import route_names
+from serving.kinds.status import names_otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +188,8 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     observe,
     without_settings(reconcile),
     watches=(
-        Watch(sources.CONFIGURATIONS, sources.routes_of_configuration),
-        Watch(sources.REVISIONS, sources.routes_of_revision),
+        Watch(sources.CONFIGURATIONS, sources.routes_of_configuration, when=names_otherwise),
+        Watch(sources.REVISIONS, sources.routes_of_revision, when=is_made_otherwise),
     ),
     indexes=(
         sources.ROUTES_BY_CONFIGURATION,

@@ -10,10 +10,12 @@ from typing import Any
 
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.kube.conditions import Condition, Conditions
-from hearth.kube.meta import Object, copied, generation, metadata
+from hearth.kube.controllerspec import is_made_otherwise
+from hearth.kube.meta import Object, copied, generation
 from hearth.kube.plan import UpdateStatus
 from hearth.kube.resources import Resource
 from hearth.kube.views import View
+from serving.api import views
 from serving.api.keys import READY
 
 
@@ -75,13 +77,20 @@ def is_without_news(stored: Object, changed: Object) -> bool:
     return Conditions.of(stored).status(READY) == Conditions.of(changed).status(READY)
 
 
-def is_made_otherwise(old: Object, new: Object) -> bool:
-    """Whether more than a status and annotations changed, for who goes by neither."""
-    before, after = metadata(old), metadata(new)
-    return any(before.get(k) != after.get(k) for k in _MADE)
+def is_ready_otherwise(old: Object, new: Object) -> bool:
+    """Whether more changed than words of a status on the way to Ready or from it."""
+    before, after = (Conditions.of(obj).get(READY) for obj in (old, new))
+    return before != after or is_made_otherwise(old, new)
 
 
-_MADE = ("generation", "labels", "ownerReferences", "deletionTimestamp")
+def names_otherwise(old: Object, new: Object) -> bool:
+    """Whether a Configuration says more than other words: which Revisions are its latest."""
+    before, after = views.Configuration(old), views.Configuration(new)
+    return (
+        before.latest_created != after.latest_created
+        or before.latest_ready != after.latest_ready
+        or is_ready_otherwise(old, new)
+    )
 
 
 def _keeping_time(condition: Condition, given: Condition | None) -> Condition:

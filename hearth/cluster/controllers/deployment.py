@@ -270,5 +270,6 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     indexes=(sources.REPLICASETS_BY_CONTROLLER,),
     can_wait=is_without_news,
     delay_seconds=DELAY_SECONDS,
+    settles=True,
     field_manager="deployment-controller",
 )

@@ -21,7 +21,7 @@ from hearth.kube.meta import Key, Object
 from hearth.kube.names import random_suffix
 from hearth.kube.plan import Action, Create, Delete, Plan, Update
 from hearth.kube.resources import ENDPOINTSLICES
-from hearth.kube.serviceports import port_behind
+from hearth.kube.serviceports import PORTS_ANNOTATION, port_behind
 from hearth.kube.views import Pod
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -85,6 +85,24 @@ def _services_of_slice(_lister: Lister, endpoint_slice: Object) -> Iterator[Key]
         yield namespace, name
 
 
+def _is_shown_otherwise(old: Object, new: Object) -> bool:
+    """Whether slices may say something else of a pod; its containers' names and ports stay."""
+    return _shown(old) != _shown(new)
+
+
+def _shown(pod: Object) -> tuple[object, ...]:
+    view, metadata = Pod(pod), meta.metadata(pod)
+    return (
+        view.ip,
+        view.node_name,
+        view.is_ready,
+        view.is_finished,
+        meta.labels(pod),
+        metadata.get("deletionTimestamp"),
+        meta.annotations(pod).get(PORTS_ANNOTATION),
+    )
+
+
 def observe(lister: Lister, key: Key) -> Observed | None:
     """Look the Service up, the pods its selector matches and the slices made for it."""
     service = lister.get(sources.SERVICES, *key)
@@ -109,9 +127,12 @@ def reconcile(observed: Observed) -> Plan:
         if desired is None:
             actions.append(Delete(ENDPOINTSLICES, meta.namespace(known), meta.name(known)))
         elif _differs(known, desired):
-            can_wait = not _differs(_without_leaving(known), _without_leaving(desired))
+            can_wait = not _differs(_of_ready(known), _of_ready(desired))
             actions.append(Update(ENDPOINTSLICES, _updated(known, desired), can_wait))
-    actions += [Create(ENDPOINTSLICES, desired) for desired in missing.values()]
+    actions += [
+        Create(ENDPOINTSLICES, desired, can_wait=not _of_ready(desired)["endpoints"])
+        for desired in missing.values()
+    ]
     return Plan(tuple(actions))
 
 
@@ -119,14 +140,10 @@ def _differs(known: Object, desired: Object) -> bool:
     return any(known.get(field) != desired[field] for field in ("endpoints", "ports"))
 
 
-def _without_leaving(endpoint_slice: Object) -> Object:
-    """Leave out what nobody sends requests to: it will be gone in a moment."""
-    staying = [e for e in endpoint_slice["endpoints"] or () if not _is_leaving(e)]
-    return {**endpoint_slice, "endpoints": staying}
-
-
-def _is_leaving(endpoint: Object) -> bool:
-    return bool(endpoint["conditions"].get("terminating"))
+def _of_ready(endpoint_slice: Object) -> Object:
+    """Leave out where nobody sends requests to: it will be ready or gone in a moment."""
+    ready = [e for e in endpoint_slice["endpoints"] or () if e["conditions"].get("ready")]
+    return {**endpoint_slice, "endpoints": ready}
 
 
 def _updated(known: Object, desired: Object) -> Object:
@@ -214,8 +231,8 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     observe,
     lambda observed, *, settings, now: reconcile(observed),
     watches=(
-        Watch(sources.PODS, _services_of_pod),
-        Watch(sources.ENDPOINTSLICES, _services_of_slice),
+        Watch(sources.PODS, _services_of_pod, when=_is_shown_otherwise),
+        Watch(sources.ENDPOINTSLICES, _services_of_slice, is_own=True),
     ),
     indexes=(_SERVICES_BY_SELECTOR, _SLICES_BY_SERVICE, _PODS_BY_CLAUSE),
     delay_seconds=DELAY_SECONDS,

@@ -28,6 +28,22 @@ def is_active(pod: Object) -> bool:
     return not Pod(pod).is_finished and not meta.is_deleting(pod)
 
 
+def counts_otherwise(old: Object, new: Object) -> bool:
+    """Whether a ReplicaSet's counts may be others, or which pods it gives up first."""
+    return _counted(old) != _counted(new)
+
+
+def _counted(pod: Object) -> tuple[object, ...]:
+    view, metadata = Pod(pod), meta.metadata(pod)
+    return (
+        view.phase,
+        view.conditions.get("Ready"),
+        meta.labels(pod),
+        metadata.get("deletionTimestamp"),
+        metadata.get("ownerReferences"),
+    )
+
+
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 

@@ -155,12 +155,13 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     observe,
     without_settings(reconcile),
     watches=(
-        Watch(sources.PODS, owner_key(REPLICASETS)),
+        Watch(sources.PODS, owner_key(REPLICASETS), when=pods.counts_otherwise),
         Watch(sources.QUOTAS, _short_of_pods),
     ),
     indexes=(sources.PODS_BY_CONTROLLER,),
     refused=failed_create,
     can_wait=is_without_news,
     delay_seconds=DELAY_SECONDS,
+    settles=True,
     field_manager="replicaset-controller",
 )

@@ -7,7 +7,7 @@ from hearth.kube.meta import Key, Object, key_text, namespace
 from serving.api import keys, views
 from serving.kinds import sources
 from serving.kinds.configuration.reconcile import Observed, creation_failed, reconcile
-from serving.kinds.status import NEWS_SECONDS, is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_ready_otherwise, is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -36,9 +36,10 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     sources.CONFIGURATIONS,
     observe,
     without_settings(reconcile),
-    watches=(Watch(sources.REVISIONS, label_key(keys.CONFIGURATION)),),
+    watches=(Watch(sources.REVISIONS, label_key(keys.CONFIGURATION), when=is_ready_otherwise),),
     indexes=(sources.REVISIONS_BY_CONFIGURATION,),
     refused=creation_failed,
     can_wait=is_without_news,
     delay_seconds=NEWS_SECONDS,
+    settles=True,
 )

@@ -113,7 +113,7 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
         watches=(
             Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),
             Watch(sources.PODS, to_revision, when=pods.counts_otherwise, hold=quiet),
-            Watch(sources.K8S_SERVICES, _of_service),
+            Watch(sources.K8S_SERVICES, _of_service, is_own=True),
             Watch(sources.HPAS, to_revision),
             Watch(sources.ACTIVATOR_SLICES, _of_activators),
         ),

@@ -67,11 +67,12 @@ def controller(
         reconcile,
         watches=(
             Watch(sources.DEPLOYMENTS, to_revision, hold=held),
-            Watch(sources.PODAUTOSCALERS, to_revision),
+            Watch(sources.PODAUTOSCALERS, to_revision, is_own=True),
             Watch(sources.PODS, to_revision, hold=held),
         ),
         indexes=(sources.PODS_BY_REVISION,),
         refused=creation_failed,
         can_wait=is_without_news,
         delay_seconds=NEWS_SECONDS,
+        settles=True,
     )

@@ -21,7 +21,7 @@ from serving.kinds.route.reconcile import (
     reconcile,
     wanted_hosts,
 )
-from serving.kinds.status import NEWS_SECONDS, is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_ready_otherwise, is_without_news, names_otherwise
 from serving.routing.domains import expanded
 from serving.routing.hosts import hosts_of
 from serving.routing.surge import rollout_of
@@ -142,14 +142,15 @@ def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Set
         reconcile,
         can_wait=is_without_news,
         delay_seconds=NEWS_SECONDS,
+        settles=True,
         watches=(
-            Watch(sources.CONFIGURATIONS, sources.routes_of_configuration),
-            Watch(sources.REVISIONS, sources.routes_of_revision),
-            Watch(sources.INGRESSES, owner_key(ROUTES)),
+            Watch(sources.CONFIGURATIONS, sources.routes_of_configuration, when=names_otherwise),
+            Watch(sources.REVISIONS, sources.routes_of_revision, when=is_ready_otherwise),
+            Watch(sources.INGRESSES, owner_key(ROUTES), is_own=True),
             Watch(sources.CERTIFICATES, owner_key(ROUTES)),
             Watch(sources.CERTIFICATES, _routes_of_wildcard),
             Watch(sources.INGRESSES, _routes_of_hosts),
-            Watch(sources.K8S_SERVICES, _routes_of_service),
+            Watch(sources.K8S_SERVICES, _routes_of_service, is_own=True),
         ),
         indexes=(
             sources.ROUTES_BY_CONFIGURATION,

@@ -7,6 +7,7 @@ from hearth.kube.controllerspec import (
     ControllerSpec,
     Lister,
     Watch,
+    is_made_otherwise,
     label_key,
     owner_key,
     without_settings,
@@ -16,7 +17,7 @@ from serving.api import keys
 from serving.kinds import sources
 from serving.kinds.configuration.kind import named_revision
 from serving.kinds.service.reconcile import Observed, reconcile
-from serving.kinds.status import NEWS_SECONDS, is_made_otherwise, is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -40,9 +41,10 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     without_settings(reconcile),
     can_wait=is_without_news,
     delay_seconds=NEWS_SECONDS,
+    settles=True,
     watches=(
-        Watch(sources.CONFIGURATIONS, owner_key(KSERVICES)),
-        Watch(sources.ROUTES, owner_key(KSERVICES)),
+        Watch(sources.CONFIGURATIONS, owner_key(KSERVICES), is_own=True),
+        Watch(sources.ROUTES, owner_key(KSERVICES), is_own=True),
         Watch(sources.REVISIONS, label_key(keys.SERVICE), when=is_made_otherwise),
     ),
 )

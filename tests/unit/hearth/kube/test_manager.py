@@ -16,6 +16,7 @@ from hearth.kube.controllerspec import (
     Lister,
     Source,
     Watch,
+    is_made_otherwise,
     label_key,
     owner_key,
     without_settings,
@@ -324,6 +325,94 @@ async def test_a_key_can_be_held_back() -> None:
     task = asyncio.create_task(manager.run())
     await until(lambda: seen)
     assert seen[0] - started >= 0.05
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass
+class Telling:
+    """A kind whose status tells how many children it made, and how often it was looked at."""
+
+    looks: list[Object]
+
+    def spec(self, *, settles: bool, is_own: bool) -> ControllerSpec[Object, str]:
+        def look(lister: Lister, key: Key) -> Object | None:
+            return lister.get(PARENTS, *key)
+
+        def tell(parent: Object, *, settings: str, now: float) -> Plan:
+            self.looks.append(parent)
+            if parent.get("status") == "told":
+                return Plan()
+            child = an_object("child", labels={"parent": name(parent)})
+            told = UpdateStatus(resources.CONFIGMAPS, {**parent, "status": "told"})
+            return Plan((Create(resources.SECRETS, child),), then=(told,))
+
+        watch = Watch(CHILDREN, label_key("parent"), is_own=is_own)
+        return ControllerSpec("telling", PARENTS, look, tell, watches=(watch,), settles=settles)
+
+
+@pytest.mark.parametrize(
+    ("settles", "is_own", "looks"),
+    [
+        pytest.param(True, True, 2, id="knows both"),
+        pytest.param(False, True, 3, id="looks at its status"),
+        pytest.param(True, False, 3, id="looks at its child"),
+    ],
+)
+async def test_what_a_controller_has_written_is_looked_at_unless_it_knows_it(
+    settles: bool, is_own: bool, looks: int
+) -> None:
+    client, telling = FakeClient(), Telling([])
+    parent = client.put(resources.CONFIGMAPS, an_object("a"))
+    manager = Manager(client, name="tests")
+    manager.add(telling.spec(settles=settles, is_own=is_own), lambda: "")
+    task = asyncio.create_task(manager.run())
+    await until(lambda: len(client.written) == 2 and len(telling.looks) == looks - 1)
+    # What somebody else writes concerns it, be it only the status.
+    client.put(resources.CONFIGMAPS, {**parent, "status": "told", "data": "by another"})
+    await until(lambda: telling.looks[-1].get("data"))
+    assert len(telling.looks) == looks
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_so"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"status": {"x": 1}}, False, id="status"),
+        pytest.param({"metadata": {"resourceVersion": "2"}}, False, id="version"),
+        pytest.param({"metadata": {"generation": 2}}, True, id="spec"),
+        pytest.param({"metadata": {"labels": {"a": "b"}}}, True, id="labels"),
+        pytest.param({"metadata": {"annotations": {"a": "b"}}}, True, id="annotations"),
+        pytest.param({"metadata": {"deletionTimestamp": "now"}}, True, id="deletion"),
+    ],
+)
+def test_what_is_more_than_a_status(changes: Object, is_so: bool) -> None:
+    assert is_made_otherwise({"metadata": {}}, {"metadata": {}, **changes}) is is_so
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_concerned"),
+    [({"generation": 2}, True), ({"resourceVersion": "9"}, False)],
+)
+async def test_a_controller_goes_by_changes_of_its_own_objects_that_it_names(
+    changes: dict[str, object], is_concerned: bool
+) -> None:
+    client, seen = FakeClient(), list[str]()
+
+    async def look(key: Key) -> None:
+        seen.append(key[1])
+
+    obj = client.put(resources.CONFIGMAPS, an_object("a"))
+    manager = Manager(client, name="tests")
+    manager.add_controller("looker", look, source=PARENTS, when=is_made_otherwise)
+    task = asyncio.create_task(manager.run())
+    await until(lambda: seen == ["a"])
+    client.put(resources.CONFIGMAPS, {**obj, "metadata": {**obj["metadata"], **changes}})
+    client.put(resources.CONFIGMAPS, an_object("b"))
+    await until(lambda: seen[-1] == "b")
+    assert seen == (["a", "a", "b"] if is_concerned else ["a", "b"])
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

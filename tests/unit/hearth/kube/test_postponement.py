@@ -73,6 +73,13 @@ def test_an_update_that_can_wait_does_and_others_do_not() -> None:
     assert postponement.split(KEY, STORED, Plan((later,)), now=1.0).actions == (later,)
 
 
+def test_a_creation_that_can_wait_does_and_others_do_not() -> None:
+    later, now = (Create(PODS, {"kind": "Pod"}, can_wait=waits) for waits in (True, False))
+    postponement = Postponement(None)
+    assert postponement.split(KEY, STORED, Plan((later, now)), now=0.0).actions == (now,)
+    assert postponement.split(KEY, STORED, Plan((later,)), now=1.0).actions == (later,)
+
+
 def test_many_that_wait_let_each_other_wait_longer_up_to_a_limit() -> None:
     postponement, plan = always(), Plan((STATUS,))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.kinds.status import is_without_news
+from serving.kinds.status import is_ready_otherwise, is_without_news, names_otherwise
 
 
 def an_object(**conditions: str) -> dict[str, Any]:
@@ -36,3 +36,35 @@ def test_news_is_what_ready_says(
     stored: dict[str, Any], changed: dict[str, Any], can_wait: bool
 ) -> None:
     assert is_without_news(stored, changed) is can_wait
+
+
+@pytest.mark.parametrize(
+    ("after", "is_so"),
+    [
+        pytest.param(an_object(Ready="Unknown", A="True"), False, id="a part"),
+        pytest.param(an_object(Ready="True"), True, id="ready"),
+        pytest.param(an_object(Ready="Unknown:Why"), True, id="why"),
+        pytest.param(
+            {**an_object(Ready="Unknown"), "metadata": {"labels": {"a": "b"}}}, True, id="labels"
+        ),
+    ],
+)
+def test_who_goes_by_ready_is_not_told_of_other_words(after: dict[str, Any], is_so: bool) -> None:
+    before = {"metadata": {}, **an_object(Ready="Unknown")}
+    assert is_ready_otherwise(before, {"metadata": {}, **after}) is is_so
+
+
+@pytest.mark.parametrize(
+    ("status", "is_so"),
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"observedGeneration": 2}, False, id="other words"),
+        pytest.param({"latestCreatedRevisionName": "b"}, True, id="created"),
+        pytest.param({"latestReadyRevisionName": "b"}, True, id="ready"),
+        pytest.param({"conditions": [{"type": "Ready", "status": "False"}]}, True, id="failed"),
+    ],
+)
+def test_who_goes_by_the_latest_revisions_is_told_of_them(
+    status: dict[str, Any], is_so: bool
+) -> None:
+    assert names_otherwise({"metadata": {}}, {"metadata": {}, "status": status}) is is_so

@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hearth.cluster.controllers import endpointslice
+import pytest
+
+from hearth.cluster.controllers import endpointslice, sources
 from hearth.kube.meta import Object
 from hearth.kube.plan import Create, Delete, Update
 from hearth.kube.serviceports import PORTS_ANNOTATION
@@ -103,3 +105,42 @@ def test_what_changes_of_a_pod_that_leaves_can_wait_and_that_it_leaves_cannot() 
     assert not can_wait(staying, leaving)
     assert can_wait(leaving, ended)
     assert not can_wait(staying, a_pod("a", 4001, ready=False))
+    assert not can_wait(a_pod("a", 4001, ready=False), staying)
+
+
+@pytest.mark.parametrize(
+    ("service", "ready", "waits"),
+    [
+        pytest.param(a_service(), False, True, id="not ready"),
+        pytest.param(a_service(), True, False, id="ready"),
+        pytest.param(a_service(publishNotReadyAddresses=True), False, False, id="published so"),
+    ],
+)
+def test_a_slice_of_pods_that_nobody_sends_to_can_wait(
+    service: Object, ready: bool, waits: bool
+) -> None:
+    pod = a_pod("a", 4001, ready=ready)
+    (action,) = endpointslice.reconcile(endpointslice.Observed(service, [pod], [])).actions
+    assert isinstance(action, Create)
+    assert action.can_wait is waits
+
+
+ANNOTATIONS = {"annotations": {"hearth.dev/ports": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "concerns"),
+    [
+        pytest.param({}, {}, False, id="nothing"),
+        pytest.param({}, {"resourceVersion": "9", "generation": 3}, False, id="version"),
+        pytest.param({"ready": False}, {}, True, id="ready"),
+        pytest.param({}, {"labels": {"app": "other"}}, True, id="labels"),
+        pytest.param({}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}, True, id="leaves"),
+        pytest.param({}, ANNOTATIONS, True, id="ports"),
+    ],
+)
+def test_slices_go_by_what_they_show_of_a_pod(
+    before: dict[str, Any], after: dict[str, Any], concerns: bool
+) -> None:
+    watch = next(w for w in endpointslice.CONTROLLER.watches if w.source == sources.PODS)
+    assert watch.concerns(a_pod("a", 4001, **before), a_pod("a", 4001, **after)) is concerns

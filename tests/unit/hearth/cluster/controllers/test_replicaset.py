@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.controllers import replicaset
+from hearth.cluster.controllers import replicaset, sources
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Object
 from hearth.kube.plan import Create, Delete, Event, Patch, UpdateStatus
@@ -155,3 +155,22 @@ def test_why_no_pod_can_be_created_is_told_once_and_forgotten_when_they_are_ther
     assert again["conditions"][0]["lastTransitionTime"] == rfc3339(NOW)
     assert decide(replica_set)[1]["conditions"] == [condition]
     assert "conditions" not in decide(replica_set, a_pod("a"))[1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "concerns"),
+    [
+        pytest.param({}, {}, False, id="nothing"),
+        pytest.param({}, {"resourceVersion": "9", "generation": 3}, False, id="version"),
+        pytest.param({"ready": False}, {}, True, id="ready"),
+        pytest.param({}, {"phase": "Failed"}, True, id="finished"),
+        pytest.param({}, {"labels": {"app": "other"}}, True, id="labels"),
+        pytest.param({}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}, True, id="leaves"),
+        pytest.param({}, {"ownerReferences": []}, True, id="owner"),
+    ],
+)
+def test_it_goes_by_what_it_counts_of_a_pod(
+    before: dict[str, Any], after: dict[str, Any], concerns: bool
+) -> None:
+    watch = next(w for w in replicaset.CONTROLLER.watches if w.source == sources.PODS)
+    assert watch.concerns(a_pod("a", **before), a_pod("a", **after)) is concerns
