@@ -2,7 +2,8 @@
 
 `HEARTH_TEST_KUBECONFIG` is its kubeconfig, `HEARTH_TEST_REGISTRY` (HOST/PATH) a registry that this
 machine may push to and its nodes pull from, `HEARTH_TEST_BASE` an image with Python there, for
-where `python:3.11-slim` cannot be had. Hearth has the overlays `pipelines` and `servicebinding`.
+where `python:3.11-slim` cannot be had; pods of Hearth ask that registry, too. Hearth has the
+overlays `pipelines`, `serverlessservices` and `servicebinding`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def hearth(*arguments: str, check: bool = True) -> str:
 
 def kubectl(*arguments: str) -> Any:
     command = ["kubectl", "--kubeconfig", KUBECONFIG, *arguments, "-o", "json"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    return json.loads(done.stdout or b"null")
 
 
 @contextmanager

@@ -237,6 +237,17 @@ def test_the_registry_says_what_a_tag_stands_for() -> None:
         assert "@sha256:" in container["image"]
 
 
+def test_clients_read_what_knative_has_of_a_revision(image: str) -> None:
+    name = f"read-{ME}"
+    with a_service(name, image, template={"autoscaling.knative.dev/target-burst-capacity": "0"}):
+        revision = f"{name}-00001"
+        wait_until(lambda: is_ready("serverlessservice", revision), what="its ServerlessService")
+        wait_until(lambda: mode(revision) == "Serve", what="its mode")
+        assert is_ready("metrics.autoscaling.internal.knative.dev", revision)
+    kind = ("serverlessservice", "--ignore-not-found")
+    wait_until(lambda: not kubectl("get", *kind, revision), seconds=60, what="its end")
+
+
 # -- objects -----------------------------------------------------------------------------------
 
 
@@ -297,6 +308,10 @@ def leads_to(service: str, revision: str) -> bool:
     traffic = kubectl("get", "ksvc", service).get("status", {}).get("traffic", [])
     *_, last = (each for each in traffic if each.get("percent"))
     return is_ready("ksvc", service) and last["revisionName"] == revision
+
+
+def mode(revision: str) -> str:
+    return str(kubectl("get", "serverlessservice", revision)["spec"]["mode"])
 
 
 def pods(revision: str, *, ready: bool = False) -> list[str]:
