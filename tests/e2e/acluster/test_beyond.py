@@ -227,7 +227,7 @@ def test_the_registry_says_what_a_tag_stands_for() -> None:
     name = f"digest-{ME}"
     service = a_ksvc(name, BASE)
     [container] = service["spec"]["template"]["spec"]["containers"]
-    container["command"] = ["sh", "-c", "exec python -m http.server $PORT"]
+    container["command"] = ["sh", "-c", "exec python3 -m http.server $PORT"]
     with asking_registries(), apply(service):
         wait_until(lambda: is_ready("ksvc", name), seconds=90, what=name)
         made = kubectl("get", "deployment", f"{name}-00001-deployment")
