@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.crd import lists, shaping
+from hearth.cluster.crd.plain import Test, plain
 from hearth.cluster.crd.problems import UNCHECKED, are_blocking
 from hearth.cluster.crd.rules import RuleSet, has_rules
 from hearth.cluster.crd.validation import validate_value
@@ -60,7 +61,17 @@ class _CustomRules:
     def _rules(self) -> RuleSet | None:
         return RuleSet(self.schema, is_resource=True) if has_rules(self.schema) else None
 
+    @functools.cached_property
+    def _is_plain(self) -> Test:
+        return plain(self.schema, is_resource=True)
+
+    @functools.cached_property
+    def _is_plain_status(self) -> Test:
+        return plain((self.schema.get("properties") or {}).get("status") or {})
+
     def default(self, obj: Object, known: Object | None = None) -> None:
+        if self._is_plain(obj):
+            return
         shaping.prune(obj, self.schema, is_resource=True)
         shaping.drop_nulls(obj, self.schema)
         shaping.fill_defaults(obj, self.schema)
@@ -83,14 +94,14 @@ class _CustomRules:
                 shaping.fill_defaults(new, self.schema)
 
     def errors(self, obj: Object) -> list[FieldError]:
-        errors = validate_value(self.schema, obj)
+        errors = [] if self._is_plain(obj) else validate_value(self.schema, obj)
         errors += self._scale_errors(obj, spec=True)
         errors += lists.embedded_errors(obj, self.schema)
         errors += lists.list_errors(obj, self.schema)
         return errors + self._rule_errors(obj, None, errors)
 
     def update_errors(self, new: Object, old: Object) -> list[FieldError]:
-        errors = validate_value(self.schema, new, old=old)
+        errors = [] if self._is_plain(new) else validate_value(self.schema, new, old=old)
         errors += self._scale_errors(new, spec=True)
         errors += lists.embedded_errors(new, self.schema)
         errors += self._list_errors(new, old)
@@ -99,7 +110,7 @@ class _CustomRules:
     def status_errors(self, new: Object, old: Object) -> list[FieldError]:
         errors: list[FieldError] = []
         schema = (self.schema.get("properties") or {}).get("status")
-        if schema is not None and "status" in new:
+        if schema is not None and "status" in new and not self._is_plain_status(new["status"]):
             before = {"old": old["status"]} if "status" in old else {}
             errors += validate_value(schema, new["status"], prefix="status", **before)
         errors += self._scale_errors(new, spec=False)

@@ -159,7 +159,9 @@ def _strategy(rules: Rules, struct: typetable.Struct, namespaced: bool) -> Strat
         errors = [*validate_object_meta_update(new, old), *names]
         again: list[FieldError] = []
         if rules.metadata_again:
-            again = validate_object_meta(new, namespaced=namespaced, name_fn=rules.name) + names
+            name_fn = rules.name
+            again += validate_object_meta(new, namespaced=namespaced, name_fn=name_fn, known=old)
+            again += names
         if rules.update_first:
             return [*errors, *rules.update(new, old), *again, *rules.validate(new)]
         return [*errors, *again, *rules.validate(new), *rules.update(new, old)]

@@ -26,6 +26,7 @@ STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _ANNOTATIONS_LIMIT = 256 * 1024
 _MANAGER_LIMIT = 128
 _SUBRESOURCE_LIMIT = 256
+_LASTING = frozenset({"labels", "annotations", "ownerReferences", "finalizers", "managedFields"})
 _ORPHAN = "orphan"
 _FOREGROUND = "foregroundDeletion"
 
@@ -38,10 +39,17 @@ def canonical_metadata(obj: Object, known: Object | None = None) -> None:
 
 
 def validate_object_meta(
-    obj: Object, *, namespaced: bool, name_fn: NameFunction | None = None
+    obj: Object,
+    *,
+    namespaced: bool,
+    name_fn: NameFunction | None = None,
+    known: Object | None = None,
 ) -> list[FieldError]:
-    """The errors of a new object's metadata; ``name_fn`` None means a DNS-1123 subdomain."""
-    metadata = obj.get("metadata") or {}
+    """The errors of an object's metadata; ``name_fn`` None means a DNS-1123 subdomain.
+
+    What ``known``, which is stored, has just so is in order.
+    """
+    metadata = _touched(obj.get("metadata") or {}, (known or {}).get("metadata") or {})
     problems = name_fn or dns1123_subdomain_problems
     errors = list(_name_errors(metadata, problems))
     errors += _namespace_errors(metadata, namespaced)
@@ -52,6 +60,11 @@ def validate_object_meta(
     errors += _finalizer_errors(metadata.get("finalizers") or [])
     errors += _managed_fields_errors(metadata)
     return errors
+
+
+def _touched(metadata: Object, before: Object) -> Object:
+    """Metadata without those parts that an update left as they were."""
+    return {k: v for k, v in metadata.items() if k not in _LASTING or v != before.get(k)}
 
 
 def _name_errors(metadata: Object, problems: NameFunction) -> Iterator[FieldError]:
@@ -166,7 +179,11 @@ def validate_object_meta_update(new: Object, old: Object) -> list[FieldError]:
     for key, absent in _IMMUTABLE_FIELDS:
         now, then = metadata.get(key, absent), before.get(key, absent)
         errors += immutable(now, then, f"metadata.{key}")
-    errors += labels_errors(metadata.get("labels"), "metadata.labels")
+    return errors + _lasting_errors(_touched(metadata, before))
+
+
+def _lasting_errors(metadata: Object) -> list[FieldError]:
+    errors = list(labels_errors(metadata.get("labels"), "metadata.labels"))
     errors += _annotation_errors(metadata)
     errors += owner_errors(metadata.get("ownerReferences") or [], "metadata.ownerReferences")
     errors += _managed_fields_errors(metadata)

@@ -408,7 +408,9 @@ def _finish(write: Write, new: Object, old: Object) -> None:
 def _update_errors(write: Write, new: Object, old: Object) -> list[FieldError]:
     """The common rules first; the kind's own look at metadata changes once more, as upstream."""
     kind = write.kind
-    errors = validate_object_meta(new, namespaced=kind.namespaced, name_fn=path_segment_problems)
+    errors = validate_object_meta(
+        new, namespaced=kind.namespaced, name_fn=path_segment_problems, known=old
+    )
     errors += validate_object_meta_update(new, old) * (2 if kind.custom else 1)
     if write.subresource == "status":
         return errors + kind.strategy.validate_status(new, old)

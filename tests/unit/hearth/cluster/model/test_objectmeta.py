@@ -72,6 +72,16 @@ def test_one_thing_wrong(metadata: dict[str, Any], field: str, start: str) -> No
     assert found[0][1].startswith(start)
 
 
+@pytest.mark.parametrize("bad", [{"labels": {"a b": ""}}, {"annotations": {"a b": ""}}])
+def test_what_an_update_leaves_as_it_was_is_not_looked_at(bad: dict[str, Any]) -> None:
+    named = {"name": "x", "namespace": "n", "resourceVersion": "1"}
+    old, new = {"metadata": {**named, **bad}}, {"metadata": {**named, **bad, "uid": ""}}
+    assert validate_object_meta(new, namespaced=True, known=old) == []
+    assert validate_object_meta_update(new, old) == []
+    assert len(validate_object_meta(new, namespaced=True, known={"metadata": named})) == 1
+    assert len(validate_object_meta_update(new, {"metadata": named})) == 1
+
+
 def test_nothing_wrong() -> None:
     assert errors({"labels": {"example.com/a": "", "b": "C_1"}, "finalizers": ["e.com/f"]}) == []
     assert errors({"generateName": "pod-"}) == []
