@@ -9,7 +9,7 @@ request and call ``create`` or ``update``; deletions are in ``deletes``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hearth.cluster.admission.attempt import Attempt
@@ -270,9 +270,13 @@ Change = Callable[[Object], Object]
 
 @dataclass(frozen=True, slots=True)
 class UpdateRules:
-    """``missing`` makes the object to create where there is none, if that is allowed."""
+    """``missing`` makes the object to create where there is none, if that is allowed.
+
+    ``known`` is a stored object that has been parsed already; the first try may have it.
+    """
 
     missing: Callable[[], Object] | None = None
+    known: tuple[Entry, Object] | None = None
     tracked: bool = False  # managedFields are set already (apply)
     replaces: bool = False  # the change does not look at the object as it is
 
@@ -289,6 +293,7 @@ async def update(write: Write, change: Change, rules: UpdateRules = _PLAIN) -> W
                 return await _create_missing(write, rules)
             return await _update_once(write, entry, change, rules)
         except StaleWrite:
+            rules = replace(rules, known=None)
             if attempt == _UPDATE_TRIES - 1:
                 break
         except StoreError as error:
@@ -306,7 +311,8 @@ async def _create_missing(write: Write, rules: UpdateRules) -> Written:
 
 async def _update_once(write: Write, entry: Entry, change: Change, rules: UpdateRules) -> Written:
     api = write.api
-    old = write.served.parse(entry)
+    known = rules.known
+    old = known[1] if known and known[0] is entry else write.served.parse(entry)
     new = change(old if rules.replaces else write.served.parse(entry))
     new.setdefault("metadata", {})
     _check_namespace(write, new)

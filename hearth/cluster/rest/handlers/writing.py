@@ -61,12 +61,13 @@ async def put(call: Call) -> Response:
     """Replaces an object by the body."""
     write_options = call.write_options("UpdateOptions")
     stored = call.api.store.get(call.key)
-    obj = decoded(call, write_options, None if stored is None else call.served.parse(stored))
+    known = None if stored is None else (stored, call.served.parse(stored))
+    obj = decoded(call, write_options, known and known[1])
     check_name(obj, call.target.name, call.key.namespace)
     can_create = call.served.resource in options.CREATE_ON_UPDATE
     fresh = _copies(obj)
     missing = fresh if can_create and not call.target.subresource else None
-    rules = UpdateRules(missing=missing, replaces=True)
+    rules = UpdateRules(missing=missing, known=known, replaces=True)
     written = await update(call.write(write_options), lambda _: fresh(), rules)
     return written_response(call, written)
 
