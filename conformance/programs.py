@@ -72,7 +72,8 @@ class Programs:
     def url(self, name: str) -> str:
         """Return the URL of a Service once it is ready."""
         if name not in self._urls:
-            ready = self.cluster.until_ready("Service", name, seconds=180)
+            # All of them start at once, and a cluster may have to pull their images first.
+            ready = self.cluster.until_ready("Service", name, seconds=240)
             self._urls[name] = ready["status"]["url"]
         return self._urls[name]
 

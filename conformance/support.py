@@ -105,7 +105,7 @@ class Cluster:
         assert self.get(kind, name, group)["metadata"]["labels"][label] == "yes"
 
     def until_ready(
-        self, kind: str, name: str, *, group: str = "serving.knative.dev/v1", seconds: float = 90
+        self, kind: str, name: str, *, group: str = "serving.knative.dev/v1", seconds: float = 180
     ) -> dict[str, Any]:
         def ready() -> dict[str, Any] | None:
             obj = self.get(kind, name, group)

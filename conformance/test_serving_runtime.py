@@ -113,6 +113,5 @@ def test_an_unknown_host_is_not_found(cluster: Cluster) -> None:
 @rule("RC-05")
 def test_a_container_that_answers_is_not_stopped(programs: Programs) -> None:
     # Longer than the window of the autoscaler, which would stop what has nothing to do.
-    programs.url("timeout")
-    answer = programs.ask_for_long().result(120)
+    answer = programs.ask_for_long().result(280)
     assert answer.body == "Slept for 8000 milliseconds"
