@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.acluster.cluster import KUBECONFIG, REGISTRY, hearth
+from tests.e2e.acluster.cluster import KUBECONFIG, REGISTRY
+from tests.e2e.support import hearth_command
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,4 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def gateway() -> str:
-    return str(json.loads(hearth("status", "-o", "json"))["gateway"])
+    """Where requests go; what others have in the cluster may be as it is."""
+    said = hearth_command("status", "-o", "json", "--kubeconfig", KUBECONFIG, check=False)
+    return str(json.loads(said.stdout)["gateway"])
