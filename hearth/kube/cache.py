@@ -37,6 +37,7 @@ from hearth.kube.meta import (
     uid,
     version_number,
 )
+from hearth.kube.multimap import Multimap
 from hearth.kube.queue import backoff
 from hearth.kube.resources import Resource
 from hearth.kube.selectors import EVERYTHING, parse_label_selector
@@ -60,10 +61,6 @@ _MOST_AHEAD = 1000
 _CHANGES = (b'{"type":"ADDED"', b'{"type":"MODIFIED"')
 _VERSION = b'"resourceVersion":"'
 """How servers written in Go, and ours, begin and name these; of others each line is read."""
-
-
-_Entries = dict[str, Key | dict[Key, None]]
-"""The keys of each value: mostly it is one, and stands by itself."""
 
 
 class Pauses:
@@ -107,7 +104,7 @@ class WatchCache:
         self._foretold: list[Key] = []
         self._ahead: dict[bytes, bytes] = {}
         """Versions that answers to writes have brought before the watch, with the object's uid."""
-        self._indexes: dict[Hashable, tuple[IndexFunction, _Entries]] = {}
+        self._indexes: dict[Hashable, tuple[IndexFunction, Multimap[Key]]] = {}
         self._subscribers: list[_Subscriber] = []
         self._version = ""
         self._synced = asyncio.Event()
@@ -125,8 +122,7 @@ class WatchCache:
 
     def by_index(self, index: Hashable, value: str) -> Sequence[Object]:
         """Return the objects for which the index's function gives this value."""
-        found = self._indexes[index][1].get(value, {})
-        items = found if isinstance(found, dict) else (found,)
+        items = self._indexes[index][1].get(value)
         return [obj for item in items if (obj := self._get(item)) is not None]
 
     def __len__(self) -> int:
@@ -174,11 +170,11 @@ class WatchCache:
 
     def add_index(self, name: Hashable, function: IndexFunction) -> None:
         """Make ``by_index(name, value)`` answer the objects for which function gives value."""
-        entries: _Entries = {}
+        entries = Multimap[Key]()
         self._indexes[name] = function, entries
         for item in list(self._held):
             for value in _values(function, self._get(item)):
-                _enter(entries, value, item)
+                entries.add(value, item)
 
     def has_index(self, name: Hashable) -> bool:
         """Whether the index is there already."""
@@ -353,27 +349,9 @@ class WatchCache:
     def _reindex(self, item: Key, old: Object | None, new: Object | None) -> None:
         for function, entries in self._indexes.values():
             for value in _values(function, old):
-                _leave(entries, value, item)
+                entries.remove(value, item)
             for value in _values(function, new):
-                _enter(entries, value, item)
-
-
-def _enter(entries: _Entries, value: str, item: Key) -> None:
-    known = entries.get(value)
-    if isinstance(known, dict):
-        known[item] = None
-    elif known is None or known == item:
-        entries[value] = item
-    else:
-        entries[value] = {known: None, item: None}
-
-
-def _leave(entries: _Entries, value: str, item: Key) -> None:
-    known = entries.get(value)
-    if isinstance(known, dict):
-        known.pop(item, None)
-    if not known or known == item:
-        entries.pop(value, None)
+                entries.add(value, item)
 
 
 class _Subscriber:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from hearth.cluster.model.objects import Change, Entry, Key
+from hearth.kube.multimap import Multimap
 
 _path = attrgetter("path")  # the order of lists
 
@@ -59,7 +60,7 @@ class State:
     def __init__(self) -> None:
         self._collections: dict[str, Collection] = {}
         self._by_uid: dict[str, Key] = {}
-        self._dependents: dict[str, set[Key]] = {}
+        self._dependents = Multimap[Key]()
 
     def get(self, key: Key) -> Entry | None:
         """The object under a key, or None."""
@@ -87,12 +88,12 @@ class State:
 
     def dependents(self, uid: str) -> list[Entry]:
         """Objects with an owner reference to this uid."""
-        keys = self._dependents.get(uid, ())
-        return [entry for key in sorted(keys) if (entry := self.get(key)) is not None]
+        keys = sorted(self._dependents.get(uid))
+        return [entry for key in keys if (entry := self.get(key)) is not None]
 
     def owner_uids(self) -> list[str]:
         """The uids that some object names as its owner."""
-        return list(self._dependents)
+        return self._dependents.texts()
 
     def apply(self, change: Change) -> None:
         """Takes a committed change into collections and indexes."""
@@ -111,17 +112,13 @@ class State:
         if entry.uid:
             self._by_uid[entry.uid] = entry.key
         for owner in entry.owners:
-            self._dependents.setdefault(owner.uid, set()).add(entry.key)
+            self._dependents.add(owner.uid, entry.key)
 
     def _unindex(self, entry: Entry) -> None:
         if self._by_uid.get(entry.uid) == entry.key:
             del self._by_uid[entry.uid]
         for owner in entry.owners:
-            keys = self._dependents.get(owner.uid)
-            if keys is not None:
-                keys.discard(entry.key)
-                if not keys:
-                    del self._dependents[owner.uid]
+            self._dependents.remove(owner.uid, entry.key)
 
 
 def rewind(entries: list[Entry], changes: Sequence[Change]) -> list[Entry]:
