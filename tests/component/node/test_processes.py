@@ -13,6 +13,7 @@ import pytest
 
 from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
 from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.processes import marks as sweeping
 from hearth.cluster.node.runtime.processes.commands import run_command
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.marks import find_marked, kill_marked
@@ -102,6 +103,47 @@ async def test_marked_processes_are_found(null: int) -> None:
     assert start_ticks(two.pid) is not None
     assert kill_marked(mark) == 1
     await two.wait()
+
+
+async def test_those_who_ask_during_a_walk_share_the_next(
+    null: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = [f"HEARTH_TEST={os.getpid()}-sweep-{number}" for number in range(5)]
+    processes = [shell("exec sleep 1000", null, HEARTH_TEST=m.partition("=")[2]) for m in marks]
+    while len(find_marked(*marks)) < len(marks):
+        await asyncio.sleep(0.005)
+    walks, walk = list[tuple[str, ...]](), sweeping.kill_marked
+
+    def noted(*asked: str) -> int:
+        walks.append(asked)
+        return walk(*asked)
+
+    monkeypatch.setattr(sweeping, "kill_marked", noted)
+    sweeps = sweeping.Sweeps()
+    await asyncio.gather(*map(sweeps.kill, marks))
+    assert [len(asked) for asked in walks] in ([1, 4], [5])
+    assert [(await process.wait()).signal for process in processes] == [9] * len(marks)
+
+
+async def test_a_walk_that_fails_is_made_again_for_those_who_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks = list[set[str]]()
+
+    def fails_once(*asked: str) -> int:
+        walks.append(set(asked))
+        if len(walks) == 1:
+            raise OSError("no file descriptors left")
+        return 0
+
+    monkeypatch.setattr(sweeping, "kill_marked", fails_once)
+    sweeps = sweeping.Sweeps()
+    first, second = await asyncio.gather(
+        sweeps.kill("a=1"), sweeps.kill("b=2"), return_exceptions=True
+    )
+    assert isinstance(first, OSError)
+    assert second is None
+    assert "b=2" in walks[1]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from hearth.cluster.node.runtime.processes.launch import (
     running_command,
 )
 from hearth.cluster.node.runtime.processes.logpump import LogPump
-from hearth.cluster.node.runtime.processes.marks import kill_marked
+from hearth.cluster.node.runtime.processes.marks import Sweeps, kill_marked
 from hearth.cluster.node.runtime.processes.mounter import Mounter
 from hearth.cluster.node.runtime.processes.process import Process, adopt
 from hearth.cluster.node.runtime.processes.starting import launch, make_pump, pipes_of
@@ -78,6 +78,7 @@ class ProcessRuntime:
         self._clock = clock
         self._mounter = Mounter(settings.scratch)
         self._memory = OutOfMemoryWatch()
+        self._sweeps = Sweeps()
         self._networks: dict[str, PodNetwork] = {}  # by pod uid
         self._running: dict[str, ProcessInstance] = {}  # by container id
         self.preparing = WarmInterpreters(
@@ -119,7 +120,7 @@ class ProcessRuntime:
 
     async def remove(self, uid: str) -> None:
         """Kills what bears the pod's mark and gives its ports back."""
-        await asyncio.to_thread(kill_marked, f"{POD_MARK}={uid}")
+        await self._sweeps.kill(f"{POD_MARK}={uid}")
         for instance in [i for i in self._running.values() if i.pod_uid == uid]:
             await instance.close(sweep=False)  # of a worker that failed
         self._release(uid)
