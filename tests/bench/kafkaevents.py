@@ -56,7 +56,7 @@ def peer(port: int, seconds: float) -> float:
     common: dict[str, str | int | float | bool] = {"bootstrap.servers": f"127.0.0.1:{port}"}
     topic = f"peer-{uuid.uuid4()}"
     admin = AdminClient(common)
-    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(10)
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(60)
     producer = Producer({**common, "enable.idempotence": True, "acks": "all", "linger.ms": 0})
     producer.produce(topic, BODY)
     producer.flush()  # it has its id

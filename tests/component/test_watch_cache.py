@@ -275,7 +275,7 @@ async def test_a_watch_that_falls_silent_is_given_up_and_begun_anew() -> None:
     async with scripted(watch) as (script, cache):
         await until(cache, lambda: cache.get("default", "news") is not None)
         silent.set()
-        assert len(script.watches) == 2
+        assert len(script.watches) >= 2
 
 
 async def test_the_server_is_asked_to_end_a_watch_in_five_to_ten_minutes() -> None:

@@ -24,7 +24,7 @@ def write(server: str, *values: str) -> None:
     producer = Producer({"bootstrap.servers": server, "batch.num.messages": 1})
     for value in values:
         producer.produce("readings", value, key="k", headers={"content-type": "text/plain"})
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 def archived(server: str, count: int) -> list[dict[str, object]]:
@@ -49,7 +49,7 @@ def consumers(hearth: Hearth) -> int:
 
 def test_records_go_from_a_source_to_a_sink(hearth: Hearth, server: str) -> None:
     admin = AdminClient({"bootstrap.servers": server})
-    admin.create_topics([NewTopic("readings", 1, 1)])["readings"].result(10)
+    admin.create_topics([NewTopic("readings", 1, 1)])["readings"].result(60)
     text = (SAMPLES / "kafka.yaml").read_text().replace("localhost:9092", server)
     hearth.kubectl("apply", "-f", "-", stdin=text)
     for each in ("kafkasink/archive", "kafkasource/readings"):

@@ -127,7 +127,7 @@ async def test_an_answer_after_the_time_limit_is_none(tmp_path):
         await broker.subscribe("t", late, policy=policy, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
-        assert late.requests == 3
+        await until(lambda: late.requests == 3)
         assert len(dead.got) == 1
 
 

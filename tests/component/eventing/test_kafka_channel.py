@@ -71,7 +71,7 @@ async def test_a_channel_is_a_topic(tmp_path, port):
         assert service["metadata"]["labels"]["messaging.knative.dev/role"] == "kafka-channel"
         assert len(admin.list_topics(timeout=60).topics[topic].partitions) == 2
         asked = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        settings = admin.describe_configs([asked])[asked].result(5)
+        settings = admin.describe_configs([asked])[asked].result(60)
         assert settings["retention.ms"].value == "3600000"
         await found.create(SUBSCRIPTIONS, "s", channel={**OF_KAFKA, "name": "c"}, subscriber=target)
         await found.until_ready(SUBSCRIPTIONS, "s")

@@ -107,7 +107,7 @@ async def test_a_topic_of_somebody_else_has_to_be_there_and_stays(tmp_path, serv
         assert message.startswith("topics [theirs]: invalid topic theirs")
         url = f"http://127.0.0.1:{found.port}/kafkasinks/default/s"
         assert await found.send(url) == 503
-        admin.create_topics([NewTopic("theirs", 1, 1)])["theirs"].result(5)
+        admin.create_topics([NewTopic("theirs", 1, 1)])["theirs"].result(60)
         await found.until_ready(KAFKASINKS, "s")
         assert await found.send(url, **{"ce-id": "9"}) == 202
         assert (await asyncio.to_thread(read, server, "theirs", 1))[0][2]["ce_id"] == b"9"

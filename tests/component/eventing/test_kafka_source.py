@@ -46,14 +46,14 @@ class Kafka:
     def __init__(self, server: str, topic: str, partitions: int) -> None:
         self.server, self.topic = server, topic
         admin = AdminClient({"bootstrap.servers": server})
-        admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(5)
+        admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(60)
         # Tansu says of a batch of several records that the topic ends after the first.
         self._producer = Producer({"bootstrap.servers": server, "batch.num.messages": 1})
 
     def write(self, *values: str, **more):
         for value in values:
             self._producer.produce(self.topic, value, **more)
-        assert self._producer.flush(5) == 0
+        assert self._producer.flush(60) == 0
 
     def committed(self, group):
         asking = Consumer({"bootstrap.servers": self.server, "group.id": group})

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ from tests.component.keda import servers
 from tests.ports import free_port
 from tests.waiting import until
 
-LIMITS = KafkaLimits(answer_seconds=1, session_seconds=1, refresh_seconds=0.2, save_seconds=0)
+LIMITS = KafkaLimits(answer_seconds=10, session_seconds=1, refresh_seconds=0.2, save_seconds=0)
+
+SHORT = replace(LIMITS, answer_seconds=2)
 
 
 def at(port: int, prefix: str = "hearth") -> KafkaServer:
@@ -46,9 +49,9 @@ def at(port: int, prefix: str = "hearth") -> KafkaServer:
 
 @contextlib.asynccontextmanager
 async def opened(
-    server: KafkaServer, **options: object
+    server: KafkaServer, *, limits: KafkaLimits = LIMITS, **options: object
 ) -> AsyncIterator[tuple[KafkaEngine, KafkaLog]]:
-    engine = KafkaEngine(server, LIMITS)
+    engine = KafkaEngine(server, limits)
     try:
         yield engine, await engine.open("log", options)
     finally:
@@ -64,7 +67,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 async def test_no_server_is_named() -> None:
     port = free_port()
     with pytest.raises(Unavailable, match=f"Kafka at 127.0.0.1:{port}: .*(refused|down|transport)"):
-        async with opened(at(port)):
+        async with opened(at(port), limits=SHORT):
             raise AssertionError("there is no server")
 
 
@@ -73,7 +76,7 @@ async def test_a_server_that_stands_still_refuses_in_time_and_is_used_again(
 ) -> None:
     port = free_port()
     with servers.kafka_process(tmp_path, port) as pid:
-        async with opened(at(port)) as (_, log):
+        async with opened(at(port), limits=SHORT) as (_, log):
             consumer = await log.consume("c")
             await append(log, an_event(1))
             assert ids(await take(consumer, 1)) == ["1"]
@@ -107,7 +110,7 @@ async def test_a_topic_of_others_is_read_and_neither_made_nor_removed(
         async with opened(server, topic=theirs, external=True):
             raise AssertionError("there is no topic")
     admin = AdminClient({**server.common()})
-    admin.create_topics([NewTopic(theirs, 1, 1)])[theirs].result(5)
+    admin.create_topics([NewTopic(theirs, 1, 1)])[theirs].result(60)
     async with opened(server, topic=theirs, external=True) as (engine, log):
         consumer = await log.consume("c", Start.EARLIEST)
         producer = Producer({**server.common(), "batch.num.messages": 1})
@@ -116,7 +119,7 @@ async def test_a_topic_of_others_is_read_and_neither_made_nor_removed(
         producer.produce(theirs, b"no event at all")
         body = b'{"specversion":"1.0","id":"2","source":"/s","type":"t","data":{"a":1}}'
         producer.produce(theirs, body, headers={"content-type": "application/cloudevents+json"})
-        assert producer.flush(5) == 0
+        assert producer.flush(60) == 0
         found = await take(consumer, 2, max_bytes=1)
         assert ids(found) == ["ä 1", "2"]
         assert [event.data for event in found] == [b"{}", b'{"a":1}']
@@ -238,7 +241,7 @@ async def test_in_a_topic_that_was_made_anew_all_is_new(port: int, tmp_path: Pat
             consumer.settle(event)
         await log.checkpoint()
     admin = AdminClient({**server.common()})
-    admin.delete_topics([topic])[topic].result(5)
+    admin.delete_topics([topic])[topic].result(60)
     async with opened(server) as (_, log):
         await append(log, an_event(2))
         consumer = await log.consume("c")
@@ -278,7 +281,7 @@ async def test_an_engine_ends_without_its_server(tmp_path: Path) -> None:
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         with servers.kafka_process(tmp_path, port) as pid:
-            _, log = await stack.enter_async_context(opened(at(port)))
+            _, log = await stack.enter_async_context(opened(at(port), limits=SHORT))
             consumer = await log.consume("c")
             await append(log, an_event(1))
             [event] = await take(consumer, 1)
