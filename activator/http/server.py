@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
+import time
 from collections.abc import Callable
 
 from activator.http.context import ServerContext
@@ -14,6 +16,8 @@ from activator.http.h1.server import ServerConnection
 from hearth.listening import BACKLOG, HANDSHAKE_SECONDS, bind, stop_new
 from hearth.timeouts import time_limit
 
+_ACCEPT_SECONDS = 2.0
+"""How long a queue is emptied: where the kernel lets nobody stop it, more may come for ever."""
 _FIRST_REQUEST_SECONDS = 0.5
 """What a client takes from connecting to its request, on a busy machine."""
 
@@ -104,7 +108,10 @@ class HttpServer:
                 await self._context.empty()
 
     async def _stop_listening(self) -> None:
-        """Accept what has come, and no more: closing a queue resets whom it holds."""
+        """Accept what has come, and no more: closing a queue resets whom it holds.
+
+        uvloop accepts one in a turn, and a loop that is late looks at its timers first.
+        """
         servers, self._servers = self._servers, []
         own = [server for server, is_held in servers if not is_held]
         for server in own:
@@ -112,5 +119,18 @@ class HttpServer:
                 stop_new(sock)
         if own:
             await asyncio.sleep(HANDSHAKE_SECONDS)
+            await _taken_in([sock for server in own for sock in server.sockets])
         for server, _ in servers:
             server.close()
+
+
+async def _taken_in(listeners: list[socket.socket]) -> None:
+    """Returns once nobody waits to be accepted, and the last has been heard."""
+    queues = select.poll()
+    for sock in listeners:
+        queues.register(sock.fileno(), select.POLLIN)
+    until = time.monotonic() + _ACCEPT_SECONDS
+    turns = 3
+    while turns:
+        turns = 3 if queues.poll(0) and time.monotonic() < until else turns - 1
+        await asyncio.sleep(0)

@@ -263,11 +263,10 @@ async def test_connections_that_age_lose_no_call(served: Served) -> None:
         call = channel.unary_unary(f"/{SERVICE}/Unary")
         began = asyncio.get_running_loop().time()
         calls = 0
-        while asyncio.get_running_loop().time() - began < 1.0:
+        while asyncio.get_running_loop().time() - began < 1.0 or calls <= 100:
             answers = await asyncio.gather(*(call(b"x", timeout=SECONDS) for _ in range(20)))
             assert answers == [b"x"] * 20
             calls += 20
-    assert calls > 100
     await server.stop(None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -117,11 +118,15 @@ async def test_drain_finishes_what_is_in_flight_and_takes_nothing_new(lab: Any) 
     await streaming.close()
 
 
-async def test_who_has_come_and_was_not_accepted_yet_is_answered_at_the_end(lab: Any) -> None:
+@pytest.mark.parametrize("late_seconds", [0.0, 0.2])
+async def test_who_has_come_and_was_not_accepted_yet_is_answered_at_the_end(
+    lab: Any, late_seconds: float
+) -> None:
     lab.revision("hello", await lab.app(lambda _: lab.text("still")))
     clients = [socket.create_connection(("127.0.0.1", lab.port)) for _ in range(20)]
     for client in clients:
         client.sendall(lab.get_bytes("hello.test"))
+    asyncio.get_running_loop().call_soon(time.sleep, late_seconds)
     # The loop has had no turn since: all of them are in the queue of the listener.
     assert await lab.plane.drain(delay_seconds=0, drain_seconds=5) == 0
     for client in clients:
