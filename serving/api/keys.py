@@ -170,6 +170,8 @@ ACTIVATORS = f"{OWN_AUTOSCALING_GROUP}/activators"
 
 As a label: endpoints of activators.
 """
+AVERAGED = f"{OWN_AUTOSCALING_GROUP}/averaged"
+"""In the status of a PodAutoscaler: what its Metric says, where settings are not Knative's own."""
 ACTIVATOR_SERVICE = "activator-service"
 """The Kubernetes Service of the activators, in Knative's namespace and ours."""
 WISHED_BY = f"{OWN_AUTOSCALING_GROUP}/wished-by"

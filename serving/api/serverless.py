@@ -27,6 +27,8 @@ MODE_PROXY = "Proxy"
 """Requests are meant to go through activators."""
 LEAST_ACTIVATORS = 2
 """In the path of a revision, where there are as many (Knative's minActivators)."""
+USUAL_ACTIVATORS = f"{MODE_PROXY} 3"
+"""Of a revision without pods by Knative's own settings: a burst of 211, and 100 an activator."""
 
 
 class ServerlessServiceSpec(Model):
@@ -72,7 +74,9 @@ _BURST = " || ".join(
     f"'{key}' in object.?metadata.?annotations.orValue({{}})"
     for key in keys.TARGET_BURST_CAPACITY.spellings
 )
-_SHOWN = f"object.?status.?annotations[?'{keys.ACTIVATORS}'].orValue('Proxy 2').split(' ')"
+_SHOWN = (
+    f"object.?status.?annotations[?'{keys.ACTIVATORS}'].orValue('{USUAL_ACTIVATORS}').split(' ')"
+)
 _SKS = "object.?status.?conditions.orValue([]).filter(c, c.type == 'SKSReady')"
 
 
@@ -117,12 +121,19 @@ def _read(spellings: tuple[str, ...], default: str) -> str:
 _WINDOW = f"duration({_read(keys.WINDOW.spellings, '60s')}).getSeconds()"
 _SHARE = f"double({_read(keys.PANIC_WINDOW_PERCENTAGE.spellings, '10.0')})"
 _PANIC = f"int(double({_WINDOW}) * {_SHARE} / 100.0 + 0.5)"
+_IS_SCRAPED = f"{_read(keys.TARGET_BURST_CAPACITY.spellings, '')} != '-1'"
+_BY_SETTINGS = f"object.?status.?annotations[?'{keys.AVERAGED}'].orValue('').split(' ')"
+"""Both windows in seconds, and whether pods are asked, where settings are not Knative's own."""
 _METRIC = f"""{{
-  'spec': {{
+  'spec': size({_BY_SETTINGS}) == 3 ? {{
+    'stableWindow': int({_BY_SETTINGS}[0]) * 1000000000,
+    'panicWindow': int({_BY_SETTINGS}[1]) * 1000000000,
+    'scrapeTarget': {_BY_SETTINGS}[2] == 'asked'
+      ? object.?status.?metricsServiceName.orValue('') : ''
+  }} : {{
     'stableWindow': {_WINDOW} * 1000000000,
     'panicWindow': ({_PANIC} < 1 ? 1 : {_PANIC}) * 1000000000,
-    'scrapeTarget': {_read(keys.TARGET_BURST_CAPACITY.spellings, "")} == '-1'
-      ? '' : object.?status.?metricsServiceName.orValue('')
+    'scrapeTarget': {_IS_SCRAPED} ? object.?status.?metricsServiceName.orValue('') : ''
   }},
   'status': has(object.status) ? {{
     'observedGeneration': 1,

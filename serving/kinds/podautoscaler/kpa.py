@@ -35,7 +35,12 @@ from serving.autoscaler.scale import (
 )
 from serving.autoscaler.spec import bounds_of, scheduled_of
 from serving.kinds.drift import merged_drift
-from serving.kinds.podautoscaler.burst import activators_text, endpoint_actions, mode_of
+from serving.kinds.podautoscaler.burst import (
+    activators_text,
+    averaged_text,
+    endpoint_actions,
+    mode_of,
+)
 from serving.kinds.podautoscaler.deletioncost import cost_patches
 from serving.kinds.podautoscaler.services import make_revision_services, private_name
 from serving.kinds.status import Draft
@@ -88,7 +93,8 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
         return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=10.0)
     text = activators_text(podautoscaler, mode, observed.ready_pods, settings.autoscaler)
     retry = meta.annotations(podautoscaler).get(keys.RETRY)
-    told = {keys.ACTIVATORS: text, keys.RETRY: retry}
+    averaged = averaged_text(podautoscaler, settings.autoscaler)
+    told = {keys.ACTIVATORS: text, keys.AVERAGED: averaged, keys.RETRY: retry}
     draft.put("annotations", {name: each for name, each in told.items() if each} or None)
     patch = scale_patch(observed, scale)
     costs = _costs(observed, scale) if patch is not None else ()

@@ -55,7 +55,7 @@ def test_activators_are_in_the_path_until_there_is_capacity_for_a_burst() -> Non
     view = read(SERVERLESS_SERVICE, a_podautoscaler())
     assert view["spec"] == {
         "mode": "Proxy",
-        "numActivators": 2,
+        "numActivators": 3,
         "objectRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "rev-deployment"},
         "protocolType": "h2c",
     }
@@ -112,6 +112,17 @@ def test_windows_of_a_metric(annotations: dict[str, str], stable: int, panic: in
     spec = read(METRIC, a_podautoscaler(**annotations))["spec"]
     assert (spec["stableWindow"], spec["panicWindow"]) == (stable * SECOND, panic * SECOND)
     assert spec["scrapeTarget"] == "rev-private"
+
+
+def test_windows_of_settings_go_before_what_annotations_alone_say() -> None:
+    podautoscaler = a_podautoscaler(window="10s")
+    podautoscaler["status"]["annotations"] = {keys.AVERAGED: "10 3 asked"}
+    spec = read(METRIC, podautoscaler)["spec"]
+    assert (spec["stableWindow"], spec["panicWindow"]) == (10 * SECOND, 3 * SECOND)
+    assert spec["scrapeTarget"] == "rev-private"
+    podautoscaler["status"]["annotations"] = {keys.AVERAGED: "120 12 unasked"}
+    spec = read(METRIC, podautoscaler)["spec"]
+    assert (spec["stableWindow"], spec["scrapeTarget"]) == (120 * SECOND, "")
 
 
 def test_with_activators_always_in_the_path_nothing_is_scraped() -> None:

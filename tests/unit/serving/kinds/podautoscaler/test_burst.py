@@ -11,6 +11,7 @@ from hearth.kube.meta import Object
 from hearth.kube.plan import Plan
 from hearth.kube.resources import DEPLOYMENTS, ENDPOINTSLICES, SERVICES
 from serving.api import keys
+from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
 from serving.kinds.podautoscaler import kpa
 from serving.kinds.podautoscaler.burst import slice_name
@@ -31,6 +32,7 @@ def activators(*addresses: str, port: int = 8012) -> Object:
 def world(stage: Any) -> Any:
     stage.pods, stage.decided, stage.excess = 1, 1, -1
     stage.activators = (activators("10.0.0.1", "10.0.0.2"),)
+    stage.settings = Settings()
 
     def reconcile() -> Plan:
         podautoscaler = stage.the(PODAUTOSCALERS, NAME)
@@ -45,7 +47,7 @@ def world(stage: Any) -> Any:
             activators=stage.activators,
             shown=stage.get(ENDPOINTSLICES, slice_name(podautoscaler)),
         )
-        return kpa.reconcile(observed, settings=Settings(), now=stage.now)
+        return kpa.reconcile(observed, settings=stage.settings, now=stage.now)
 
     stage.settled = lambda: stage.settle(reconcile)
     return stage
@@ -81,8 +83,23 @@ def selector(world: Any, name: str) -> Any:
 
 def test_a_revision_that_asks_for_nothing_costs_nothing(world: Any) -> None:
     put(world)
-    assert shown(world) is None and addresses(world) == []
+    assert shown(world) == "Proxy 4" and addresses(world) == []
     assert (selector(world, NAME), selector(world, "rev-private")) == (PODS, None)
+
+
+def test_one_that_sleeps_says_nothing_and_settings_count(world: Any) -> None:
+    world.pods, world.decided = 0, 0
+    put(world)
+    world.now += 120
+    world.settled()
+    assert "annotations" not in world.the(PODAUTOSCALERS, NAME)["status"]
+    own = AutoscalerConfig.from_data(
+        {"activator-capacity": "50", "stable-window": "30s", "target-burst-capacity": "-1"}
+    )
+    world.settings = Settings(autoscaler=own)
+    world.settled()
+    told = world.the(PODAUTOSCALERS, NAME)["status"]["annotations"]
+    assert told == {keys.ACTIVATORS: "Proxy 2", keys.AVERAGED: "30 3 unasked"}
 
 
 def test_while_capacity_is_missing_the_public_service_leads_to_activators(world: Any) -> None:
