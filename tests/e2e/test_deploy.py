@@ -104,6 +104,18 @@ def test_settings_stay_until_they_are_changed(hearth: Hearth, shop: Path) -> Non
     assert container["env"] == [{"name": "WORD", "value": "three"}]
 
 
+def test_a_rollout_that_takes_its_time_is_not_waited_for(hearth: Hearth, tmp_path: Path) -> None:
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    hearth.run("deploy", written(folder, "one"))
+    hearth.kubectl("annotate", "ksvc", "slow", "serving.knative.dev/rollout-duration=10h")
+    told = hearth.run("deploy", written(folder, "two")).stdout
+    assert "slow-00002 serves 1% of the requests" in told
+    assert "the rest follows by and by: its rollout takes time (rollout-duration)" in told
+    assert "100%  slow-00001" in hearth.run("rollout", "slow", "back").stdout
+    hearth.run("delete", "slow")
+
+
 def test_a_dry_run_says_why_and_changes_nothing(hearth: Hearth, shop: Path) -> None:
     done = hearth.run("deploy", str(shop), "--service", "other", "--dry-run")
     assert "func.py defines handle(request)" in done.stdout

@@ -6,11 +6,11 @@ import asyncio
 import time
 
 from hearth.cli.deploy.watching import Watch
-from hearth.cli.deploy.words import Steps
+from hearth.cli.deploy.words import MOVES_ON, Steps
 from hearth.cli.errors import UserError
 from hearth.cli.services import found_service
 from hearth.functions.deploying import traffic
-from hearth.functions.deploying.progress import Phase, condition
+from hearth.functions.deploying.progress import Phase, condition, is_moving
 from hearth.knative.resources import KSERVICES, REVISIONS
 from hearth.kube import meta
 from hearth.kube.access import Access
@@ -50,14 +50,13 @@ async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds
         steps.goes_on()  # no revision is made, and no pod
         ended = await watch.until_over(meta.generation(service), wait_seconds, steps.tell)
         service = await client.get(KSERVICES, name, namespace)
-        is_moving = condition(service, "Ready").get("reason") == "RolloutInProgress"
-        if ended.phase != Phase.SERVES and not is_moving:
+        if ended.phase != Phase.SERVES and not is_moving(service):
             steps.failed(name, ended, wait_seconds, ())
             return 1
         for line in shares(service):
             print(line)
-        if is_moving:
-            print("the rest follows by and by: its rollout takes time (rollout-duration)")
+        if is_moving(service):
+            print(MOVES_ON)
         return 0
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hearth.functions.deploying.progress import WORDS, Phase, Progress
+from hearth.functions.deploying.progress import WORDS, Phase, Progress, is_moving
 from hearth.functions.detection.application import Application
 
 Object = dict[str, Any]
@@ -56,6 +56,7 @@ def claim_of(domain: str, namespace: str) -> Object:
     }
 
 
+MOVES_ON = "the rest follows by and by: its rollout takes time (rollout-duration)"
 OUTPUTS = ("text", "url", "json")
 
 
@@ -123,8 +124,13 @@ class Steps:
         for each in traffic:
             if each.get("tag") and each.get("url") and each.get("revisionName") == revision:
                 self.say(f"the new revision alone: {each['url']}")
-        if mine < 100:
-            name = service["metadata"]["name"]
+        name = service["metadata"]["name"]
+        if is_moving(service):
+            self.say(MOVES_ON)
+            self.say(
+                f"how far it is: hearth describe {name}; an end to it: hearth rollout {name} back"
+            )
+        elif mine < 100:
             self.say(f"next: hearth rollout {name} 50% | promote | back")
 
     def failed(self, name: str, ended: Progress, seconds: float, last_words: Sequence[str]) -> None:

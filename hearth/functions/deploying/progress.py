@@ -1,6 +1,7 @@
 """How far a deployment has come, from the objects that it is made of.
 
-A deployment is done when the Service is Ready for what was last asked of it; it has failed when its
+A deployment is done when the Service is Ready for what was last asked of it, or when its newest
+revision has its first share of a gradual rollout, which goes on by itself; it has failed when its
 newest revision cannot become ready. What may still pass (a pull that is tried again) is told of as
 a trouble and waited for.
 """
@@ -70,6 +71,8 @@ def progress(seen: Seen) -> Progress:
         return Progress(Phase.ASKED)
     mine = condition(seen.revision, "Ready")
     if mine.get("status") == "True":
+        if is_moving(seen.service) and _has_share(seen.service, seen.revision):
+            return Progress(Phase.SERVES)
         failed = ready.get("status") == "False"
         return Progress(Phase.READY, trouble=_message(ready) if failed else "")
     phase = _pod_phase(seen.pods)
@@ -87,6 +90,17 @@ def condition(thing: Object, kind: str) -> Object:
     """Return an object's condition of a type, or an empty one."""
     conditions = (thing.get("status") or {}).get("conditions") or ()
     return next((each for each in conditions if each.get("type") == kind), {})
+
+
+def is_moving(service: Object) -> bool:
+    """Whether its requests go over to the latest revision by and by (rollout-duration)."""
+    return bool(condition(service, "Ready").get("reason") == "RolloutInProgress")
+
+
+def _has_share(service: Object, revision: Object) -> bool:
+    name = revision["metadata"]["name"]
+    traffic = (service.get("status") or {}).get("traffic") or ()
+    return any(each.get("revisionName") == name and each.get("percent") for each in traffic)
 
 
 def _is_observed(thing: Object) -> bool:

@@ -37,6 +37,21 @@ UNPLACED: Object = {
 }
 
 
+def moving(**shares: int) -> Object:
+    """A Service in a gradual rollout, with the shares of its revisions."""
+    service = thing(Ready=("Unknown", "RolloutInProgress", ""))
+    service["status"]["traffic"] = [
+        {"revisionName": name, "percent": share} for name, share in shares.items()
+    ]
+    return service
+
+
+def named(name: str) -> Object:
+    revision = thing(Ready=TRUE)
+    revision["metadata"]["name"] = name
+    return revision
+
+
 @pytest.mark.parametrize(
     ("seen", "is_at"),
     [
@@ -76,6 +91,9 @@ UNPLACED: Object = {
             Progress(Phase.READY, trouble="Broken: it broke"),
         ),
         (Seen(thing(Ready=TRUE), thing(Ready=TRUE)), Progress(Phase.SERVES)),
+        (Seen(moving(old=99, new=1), named("new")), Progress(Phase.SERVES)),
+        (Seen(moving(old=100, new=0), named("new")), Progress(Phase.READY)),
+        (Seen(moving(older=50, old=50), named("new")), Progress(Phase.READY)),
     ],
 )
 def test_how_far_it_is(seen: Seen, is_at: Progress) -> None:
