@@ -117,9 +117,10 @@ def _validate_service(change: Change[ServiceSpec, Settings]) -> Errors:
     errors = _parent_metadata(change.new.metadata, rollout=True)
     about = _signature_errors(change)
     about += validate_own_annotations(change.new.annotations, change.settings.autoscaler)
-    about += validate_rollout_annotations(change.new.annotations)
-    about += validate_service_annotations(change.new.annotations)
     of_template = change.new.spec.template.metadata.annotations
+    scaler = keys.CLASS.value(of_template) or change.settings.autoscaler.pod_autoscaler_class
+    about += validate_rollout_annotations(change.new.annotations, scaler)
+    about += validate_service_annotations(change.new.annotations)
     about += validate_live(change.new.annotations, of_template, change.settings.autoscaler)
     errors += fe.via(about, "annotations")
     traffic = validate_traffic(change.new.spec.traffic, in_service=True)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import itertools
+import json
 import os
+import random
 import signal
 import socket
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.support import Hearth, a_service, hearth_command, wait_until
+from tests.e2e.support import Answer, Hearth, a_service, hearth_command, wait_until
 
 pytestmark = pytest.mark.kubectl
 
@@ -219,3 +226,115 @@ def test_a_killed_component_comes_back(hearth: Hearth, component: str) -> None:
         seconds=60,
         what="a write",
     )
+
+
+COUNTING = """
+import os, threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+lock = threading.Lock()
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        with lock, open(os.environ["NOTES"], "a") as notes:
+            notes.write(self.headers["Idempotency-Key"] + " " + self.path + "\\n")
+        answer = self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *args): pass
+
+ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+class Askers:
+    """Clients that ask to be answered later, and then for the answer, whatever dies meanwhile."""
+
+    def __init__(self, hearth: Hearth) -> None:
+        self._hearth = hearth
+        self._numbers = itertools.count()
+        self.accepted: dict[str, str] = {}
+        """Where the answer to a path will be."""
+        self.ends = threading.Event()
+
+    def run(self) -> None:
+        while not self.ends.is_set():
+            path = f"/{next(self._numbers)}"
+            taken = self._ask("POST", path, {"Prefer": "respond-async"})
+            if taken is None or taken.status != 202:
+                continue
+            self.accepted[path] = taken.headers["location"]
+            answer = wait_until(partial(self._answer, path), seconds=60, what=f"answer to {path}")
+            assert (answer.status, answer.body) == (200, path)
+
+    def until(self, count: int) -> None:
+        wait_until(lambda: len(self.accepted) >= count, seconds=60, what=f"{count} requests")
+
+    def _answer(self, path: str) -> Answer | None:
+        found = self._ask("GET", self.accepted[path], {})
+        assert found is None or found.status not in (404, 410), found
+        is_there = found is not None and found.headers.get("x-hearth-async") == "done"
+        return found if is_there else None
+
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        """None where whoever had the connection died."""
+        try:
+            body = b"x" if method == "POST" else None
+            return self._hearth.request("later", path, method=method, body=body, headers=headers)
+        except (OSError, http.client.HTTPException):
+            return None
+
+
+def test_what_is_to_be_answered_later_is_whatever_is_killed(hearth: Hearth, tmp_path: Path) -> None:
+    """With tokens asked for and every address encrypted; last here, for it leaves them so."""
+    flags = {"authentication-oidc": "enabled", "transport-encryption": "strict"}
+    patch = ("patch", "configmap", "config-features", "-n", "knative-eventing", "--type=merge")
+    hearth.kubectl(*patch, "-p", json.dumps({"data": flags}))
+    notes = tmp_path / "notes"
+    image = add_image(hearth, "counting", COUNTING, tmp_path)
+    env = [{"name": "NOTES", "value": str(notes)}]
+    service = a_service("later", image=image, container={"env": env})
+    asks = "{retries: 20, backoff: 100ms}"
+    service["metadata"]["annotations"] = {"serving.hearth.dev/async": asks}
+    hearth.apply(service)
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/later", "--timeout=60s")
+
+    def is_encrypted() -> bool:
+        found = hearth.get_json("sequence", "later-async").get("status") or {}
+        ready = {c["type"]: c["status"] for c in found.get("conditions", ())}.get("Ready")
+        url = str((found.get("address") or {}).get("url"))
+        return ready == "True" and url.startswith("https:")
+
+    wait_until(
+        lambda: hearth.kubectl("get", "sequence", "later-async", check=False).returncode == 0,
+        seconds=60,
+        what="its sequence",
+    )
+    wait_until(is_encrypted, seconds=60, what="an encrypted address")
+    askers, seed = Askers(hearth), os.urandom(4).hex()
+    drawn = random.Random(seed)
+    victims = ["activator", "broker", "control", drawn.choice(["activator", "broker"])]
+    drawn.shuffle(victims)
+    with ThreadPoolExecutor(6) as pool:
+        running = [pool.submit(askers.run) for _ in range(6)]
+        try:
+            for victim in victims:
+                pid = hearth.pids()[victim]
+                target = len(askers.accepted) + drawn.randint(1, 12)
+                askers.until(target)
+                os.kill(pid, signal.SIGKILL)
+            target = len(askers.accepted) + 6
+            askers.until(target)
+        finally:
+            askers.ends.set()
+        for each in running:
+            each.result()
+    came = {tuple(line.split()) for line in notes.read_text().splitlines()}
+    missed = {(where.rpartition("/")[2], path) for path, where in askers.accepted.items()} - came
+    assert not missed, f"with {victims} of seed {seed}"
+    keys = [key for key, _ in came]
+    assert len(keys) == len(set(keys)), "a key is one request's"

@@ -42,11 +42,13 @@ def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:
     )
 
 
-def validate_rollout_annotations(annotations: Mapping[str, str]) -> Errors:
-    """Check what a Service asks of its rollouts."""
-    return _readable(annotations, keys.ROLLOUT_SURGE, parse_surge) + _readable(
-        annotations, keys.ROLLBACK, parse_rollback
-    )
+def validate_rollout_annotations(annotations: Mapping[str, str], scaler: str) -> Errors:
+    """Check what a Service asks of its rollouts; ``scaler`` is the class of its autoscaler."""
+    errors = _readable(annotations, keys.ROLLOUT_SURGE, parse_surge)
+    if not errors and keys.ROLLOUT_SURGE in annotations and scaler != keys.KPA_CLASS:
+        text = f"pods are counted for the class {keys.KPA_CLASS} alone, and this one's is {scaler}"
+        errors.append(fe.invalid_key(keys.ROLLOUT_SURGE, f"[{keys.ROLLOUT_SURGE}]", text))
+    return errors + _readable(annotations, keys.ROLLBACK, parse_rollback)
 
 
 def validate_revision_annotations(annotations: Mapping[str, str]) -> Errors:

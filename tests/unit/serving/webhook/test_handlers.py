@@ -448,6 +448,13 @@ def test_a_surge_is_read_when_it_is_applied() -> None:
         f"validation failed: invalid value: some: metadata.annotations.[{key}]\n"
         "expected a number of pods from 1 on, or 1% to 100%"
     )
+    hpa = {"annotations": {"autoscaling.knative.dev/class": "hpa.autoscaling.knative.dev"}}
+    spec["template"] = {"metadata": hpa, "spec": POD}
+    assert message(an_object("Service", spec, annotations={key: "1"})) == (
+        f'validation failed: invalid key name "{key}": metadata.annotations.[{key}]\n'
+        "pods are counted for the class kpa.autoscaling.knative.dev alone, "
+        "and this one's is hpa.autoscaling.knative.dev"
+    )
 
 
 def test_a_retry_is_any_text_that_is_not_too_long() -> None:
