@@ -48,7 +48,7 @@ test: $(STAMP) ## Run the whole test suite (ARGS="-k name" for a part)
 unit: $(STAMP) ## Run the unit tests only
 	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile $(ARGS)
 
-fuzz: $(STAMP) ## Compare our parsers with others for long (ARGS="-k requests" for a part)
+fuzz: $(STAMP) ## Look for long for what nobody has thought of: parsers beside others, serving under faults (ARGS="-k requests" for a part)
 	@$(BIN)/python -m pytest tests -m fuzz --timeout=0 --hypothesis-profile=long -p no:cacheprovider $(ARGS)
 
 lint: $(STAMP) ## Check style and the direction of dependencies

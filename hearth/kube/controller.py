@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 
 from hearth.kube.errors import ApiError, Conflict, Retryable, Terminal
 from hearth.kube.leadership import ALONE, Leadership
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 Reconcile = Callable[[Key], Awaitable[float | None]]
 """Returns the seconds after which to look again, or None."""
+
+_at_work: ContextVar[tuple[object, Key] | None] = ContextVar("at_work", default=None)
+"""Who works on which key, in this task and those that it made."""
 
 
 class Controller:
@@ -44,6 +48,10 @@ class Controller:
             for result in ("success", "retry", "terminal")
         }
         self._seconds = RECONCILE_SECONDS.labels(controller=name)
+
+    def is_at(self, item: Key) -> bool:
+        """Whether what happens now is of its own making, at work on this key."""
+        return _at_work.get() == (self, item)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -75,6 +83,7 @@ class Controller:
 
     async def _once(self, item: Key) -> None:
         started = time.perf_counter()
+        _at_work.set((self, item))
         result = await self._outcome(item)
         self._counts[result].inc()
         self._seconds.observe(time.perf_counter() - started)

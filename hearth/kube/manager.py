@@ -35,7 +35,7 @@ from hearth.kube.endings import Endings
 from hearth.kube.events import EventRecorder
 from hearth.kube.guards import caught, keep_running
 from hearth.kube.leadership import ALONE, Leadership
-from hearth.kube.meta import Key, Object, key, namespace
+from hearth.kube.meta import Key, Object, key, namespace, resource_version
 from hearth.kube.plan import Patch, Plan, UpdateStatus, Write
 from hearth.kube.reconciler import Reconciler
 from hearth.kube.resources import Resource
@@ -67,13 +67,15 @@ class Manager(Lister):
         self._clock = clock
         self._resync_seconds = resync_seconds
         self._caches: dict[Source, WatchCache] = {}
-        self._controllers: dict[str, tuple[Controller, Source | None]] = {}
+        self._controllers: dict[str, tuple[Controller, Source | None, tuple[Watch, ...]]] = {}
         self._runnables: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._group: asyncio.TaskGroup | None = None
         self._turns = Turns()
         self._endings = Endings(time.monotonic)
         self._writer = ""
         """Whose write callbacks are being told of."""
+        self._look_again: set[str] = set()
+        """Controllers that go by the status that they have written."""
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -92,7 +94,7 @@ class Manager(Lister):
     @property
     def backlog(self) -> int:
         """How many keys wait to be worked on, over all controllers."""
-        return sum(len(controller.queue) for controller, _ in self._controllers.values())
+        return sum(len(controller.queue) for controller, *_ in self._controllers.values())
 
     # -- wiring ----------------------------------------------------------------------------
 
@@ -160,12 +162,14 @@ class Manager(Lister):
     ) -> Controller:
         """Add a controller whose work is more than a plan; its keys are those of ``source``."""
         controller = Controller(name, reconcile, workers=workers, leadership=self.leadership)
-        self._controllers[name] = controller, source
+        self._controllers[name] = controller, source, tuple(watches)
+        if not settles:
+            self._look_again.add(name)
         for index in indexes:
             self.add_index(index)
         if source is not None:
             self._follow(controller, Watch(source, when=when), settles=settles)
-        for watch in watches:
+        for watch in self._controllers[name][2]:
             self._follow(controller, watch)
         return controller
 
@@ -191,9 +195,12 @@ class Manager(Lister):
         ):
             return
         late = not cache.is_synced  # what is there at the start has not changed
+        is_foretold = old is not None and new is not None and _is_one_version(old, new)
         for obj in (old, new):
             if obj is not None:
                 for each in watch.keys(self, obj):
+                    if is_foretold and controller.is_at(each):
+                        continue  # it knows what it foretells, and a failure has its back-off
                     hold = watch.hold(each) if watch.hold else 0.0
                     if hold > 0:
                         controller.queue.add_after(each, hold)
@@ -250,6 +257,8 @@ class Manager(Lister):
                 whose = write.resource, write.namespace, write.name
                 await around.enter_async_context(self._turns.of(whose))
             yield
+        if writer in self._look_again and isinstance(write, UpdateStatus) and write.is_foretold:
+            self.enqueue(writer, key(write.obj))
 
     def enqueue(self, controller: str, item: Key) -> None:
         """Have a controller look at a key."""
@@ -257,11 +266,20 @@ class Manager(Lister):
 
     def resync(self) -> None:
         """Look at all objects anew that are led here, after settings or leadership changed."""
-        for controller, source in self._controllers.values():
+        for controller, source, watches in self._controllers.values():
             if source is not None:
-                for item in map(key, self.list(source)):
-                    if self.leadership.leads(item):
-                        controller.queue.add(item, late=True)
+                keys = {*map(key, self.list(source)), *self._left_behind(watches)}
+                for item in filter(self.leadership.leads, sorted(keys)):
+                    controller.queue.add(item, late=True)
+
+    def _left_behind(self, watches: Iterable[Watch]) -> Iterator[Key]:
+        """Find whom the watched objects concern: who is gone may have left something to be done."""
+        for watch in watches:
+            for obj in self.list(watch.source):
+                try:
+                    yield from watch.keys(self, obj)
+                except Exception:
+                    caught("callback", key(obj))
 
     def spawn(self, name: str, work: Awaitable[None]) -> asyncio.Task[None]:
         """Start a task that ends with the manager; what it raises is logged and counted."""
@@ -280,7 +298,7 @@ class Manager(Lister):
                     self._start_cache(cache)
                 group.create_task(keep_running("events", self.events.run), name="events")
                 await self.synced()
-                for controller, _ in self._controllers.values():
+                for controller, *_ in self._controllers.values():
                     group.create_task(controller.run(), name=controller.name)
                 background = (("resync", self._resync), ("leadership", self.leadership.run))
                 for name, run in (*background, *self._runnables):
@@ -310,6 +328,11 @@ class Manager(Lister):
 
 def _is_status_alone(old: Object | None, new: Object | None) -> bool:
     return old is not None and new is not None and not is_made_otherwise(old, new)
+
+
+def _is_one_version(old: Object, new: Object) -> bool:
+    """Whether a write was foretold, or failed after that: the server has no other version."""
+    return resource_version(old) == resource_version(new)
 
 
 async def _guarded(name: str, work: Awaitable[None]) -> None:

@@ -166,7 +166,7 @@ def _to_zero(phase: Phase, *, bounds: Bounds, now: float) -> Scale:
     spent = now - phase.since
     if phase.active is Active.UNKNOWN:
         timeout = bounds.progress_deadline + ACTIVATION_BUFFER_SECONDS
-        if spent > timeout:
+        if spent >= timeout:
             return Scale(0, apply=True)
         return Scale(UNKNOWN, apply=False, look_again_after=timeout - spent)
     if phase.active is Active.TRUE:

@@ -159,12 +159,25 @@ def wanted_scale(observed: Observed, bounds: Bounds, *, now: float) -> Scale:
     limits = observed.limits
     if limits == GONE:
         return Scale(0, apply=True)
-    scale = settle(observed.desired, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
+    phase = phase_of(observed.podautoscaler, now)
+    if observed.desired < 0 and not bounds.min_scale and _went_to_sleep(observed, phase):
+        return Scale(0, apply=True)
+    scale = settle(observed.desired, phase, bounds=bounds, now=now)
     if limits is None:
         return scale
     return replace(
         scale, look_again_after=min(scale.look_again_after or SURGE_SECONDS, SURGE_SECONDS)
     )
+
+
+def _went_to_sleep(observed: Observed, phase: Phase) -> bool:
+    """Whether its pods were given up by one who could not say so any more.
+
+    The autoscaler that has begun since knows nothing; without this it would be said to wake up, and
+    after minutes that it could not.
+    """
+    is_active, deployment = phase.active is Active.TRUE, observed.deployment
+    return is_active and deployment is not None and not Workload(deployment).replicas
 
 
 def urgent_patch(observed: Observed, *, settings: Settings, now: float) -> Patch | None:

@@ -43,8 +43,8 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     delay_seconds=NEWS_SECONDS,
     settles=True,
     watches=(
-        Watch(sources.CONFIGURATIONS, owner_key(KSERVICES), is_own=True),
-        Watch(sources.ROUTES, owner_key(KSERVICES), is_own=True),
+        Watch(sources.CONFIGURATIONS, owner_key(KSERVICES)),
+        Watch(sources.ROUTES, owner_key(KSERVICES)),
         Watch(sources.REVISIONS, label_key(keys.SERVICE), when=is_made_otherwise),
     ),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 
@@ -21,12 +22,15 @@ from hearth.kube.controllerspec import (
     owner_key,
     without_settings,
 )
+from hearth.kube.errors import error_for
+from hearth.kube.leadership import Alone
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
 from hearth.kube.plan import Create, Event, Plan, Update, UpdateStatus
 from hearth.kube.resources import EVENTS, Resource
 from hearth.kube.testing import FakeClient, an_object
 from hearth.observability.metrics import CAUGHT, RECONCILES
+from tests.virtualtime import VirtualLoop
 from tests.waiting import until
 
 # -- the kind: a ConfigMap wants a Secret with as many letters as all Secrets of its label -------
@@ -152,6 +156,42 @@ async def test_it_looks_at_everything_again_after_a_while_without_being_told() -
     assert set(looks) == {("ns", "a")}
 
 
+class Following(Alone):
+    """Leads nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.is_leading = False
+        self.tell = lambda: None
+
+    def leads(self, key: Key) -> bool:
+        return self.is_leading
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self.tell = callback
+
+
+async def test_who_takes_over_looks_at_what_the_gone_have_left_behind() -> None:
+    """Whoever led might have died before it tidied up after an object that is no more."""
+    client, looks, leadership = FakeClient(), list[Key](), Following()
+    client.put(resources.SECRETS, an_object("a-child", labels={"parent": "a"}))
+    manager = Manager(client, name="tests", leadership=leadership)
+
+    async def look(key: Key) -> None:
+        looks.append(key)
+
+    to_parent = label_key("parent")
+    manager.add_controller("x", look, source=PARENTS, watches=(Watch(CHILDREN, to_parent),))
+    task = asyncio.create_task(manager.run())
+    await until(lambda: manager.list(CHILDREN) and not manager.backlog)
+    assert looks == []
+    leadership.is_leading = True
+    leadership.tell()
+    await until(lambda: looks)
+    assert looks == [("ns", "a")]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 # -- writes under way --------------------------------------------------------------------------
 
 
@@ -188,6 +228,41 @@ async def test_reconcilers_go_by_a_status_that_is_foretold_before_it_is_stored(
     assert [obj["status"] for obj in manager.list(PARENTS)] == ["new"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Refusing(FakeClient):
+    """Takes no update."""
+
+    async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        raise error_for({"code": 503, "message": "not now"})
+
+
+def test_a_status_that_was_foretold_in_vain_is_tried_again_with_back_off() -> None:
+    """What is shown and taken back must not bring its own writer back at once."""
+    looks: list[float] = []
+
+    def foretell(observed: Observed, *, settings: str, now: float) -> Plan:
+        looks.append(loop.time())
+        status = {**observed.parent, "status": "new"}
+        return Plan((UpdateStatus(resources.CONFIGMAPS, status, is_foretold=True),))
+
+    client, loop = Refusing(), VirtualLoop()
+    loop.until = 10.0
+    client.put(resources.CONFIGMAPS, an_object("a"))
+    manager = Manager(client, name="tests")
+    manager.add(replace(EXAMPLE, reconcile=foretell), lambda: "x")
+
+    async def for_a_while() -> None:
+        task = asyncio.create_task(manager.run())
+        await asyncio.sleep(10.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    loop.run_until_complete(for_a_while())
+    loop.close()
+    pauses = [after - before for before, after in pairwise(looks)]
+    assert pauses == pytest.approx([0.005 * 2**n for n in range(len(pauses))], abs=1e-6)
+    assert len(pauses) == 10
 
 
 # -- one object hurts itself only --------------------------------------------------------------

@@ -180,6 +180,18 @@ def test_after_a_restart_the_last_known_scale_stays_in_the_status(world: Any) ->
     assert world.the(PODAUTOSCALERS, NAME)["status"]["desiredScale"] == 2
 
 
+def test_one_that_died_when_it_had_given_up_the_pods_is_spoken_for(world: Any) -> None:
+    """The autoscaler that begins anew knows nothing: nobody waits for a pod that is to be none."""
+    world.pods = world.decided = 1
+    world.settle(world.reconcile)
+    world.edit(DEPLOYMENTS, DEPLOYMENT, lambda o: o["spec"].update(replicas=0))
+    world.pods, world.decided = 0, -1
+    world.settle(world.reconcile)
+    assert world.conditions(PODAUTOSCALERS, NAME)["Active"] == ("False", "NoTraffic")
+    assert world.the(PODAUTOSCALERS, NAME)["status"]["desiredScale"] == 0
+    assert replicas(world) == 0
+
+
 def test_an_activation_that_takes_too_long_is_given_up(world: Any) -> None:
     world.edit(
         PODAUTOSCALERS,
