@@ -21,6 +21,7 @@ from hearth.knative import resources as knative
 from hearth.knative.views import KIngress
 from hearth.kube import meta
 from hearth.kube import resources as kinds
+from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object, controller_of, generation, labels, metadata, name
 from hearth.kube.resources import Resource
 from serving.api import keys
@@ -169,3 +170,11 @@ def _lasting(obj: Object) -> Any:
 def test_whatever_goes_wrong_the_end_is_the_same(steps: list[Step], faults: Faults) -> None:
     undisturbed, disturbed = ended(steps, Faults()), ended(steps, faults)
     assert shown(disturbed) == shown(undisturbed)
+
+
+def test_a_service_whose_annotations_change_is_ready_again() -> None:
+    """Its children change without a new generation, so nobody else has anything to say."""
+    change = Step("annotate", "a", ("serving.hearth.dev/waiting-page", "true"), patiently=True)
+    world = ended([Step("template", "a", ("app", {})), change], Faults())
+    for service in world.api.all(knative.KSERVICES):
+        assert Conditions.of(service).is_true(keys.READY)
