@@ -113,20 +113,13 @@ def test_a_trace_comes_out_as_it_was_predicted(hearth: Hearth, tmp_path: Path) -
     program = tmp_path / "app.py"
     program.write_text(APP)
     hearth.run("image", "add", "test/planned:1", "--", sys.executable, str(program))
-    allowed = json.dumps({"data": {"allow-zero-initial-scale": "true"}})
-    hearth.kubectl(
-        "patch", "configmap", "config-autoscaler", "-n", "knative-serving", "-p", allowed
-    )
     # As many as the load needs. How many more a burst asks for turns on a few milliseconds: one
     # more or one less in the line when the autoscaler is told.
-    bounds = {
-        "autoscaling.knative.dev/max-scale": "3",
-        "autoscaling.knative.dev/initial-scale": "0",
-    }
+    at_most = {"autoscaling.knative.dev/max-scale": "3"}
     service = a_service(
-        "planned", image="test/planned:1", containerConcurrency=2, annotations=bounds
+        "planned", image="test/planned:1", containerConcurrency=2, annotations=at_most
     )
-    wait_until(lambda: hearth.apply(service, check=False), what="a setting that admission knows")
+    hearth.apply(service)
     hearth.kubectl("wait", "--for=condition=Ready", "ksvc/planned", "--timeout=90s")
     for attempt in range(ATTEMPTS):
         try:
