@@ -145,10 +145,17 @@ def ended(steps: list[Step], faults: Faults) -> World:
 def shown(world: World) -> dict[str, Any]:
     """Return what lasts of everything there is."""
     return {
-        _PASSING.sub("-", f"{resource.plural}.{resource.group} {name(obj)}"): _lasting(obj)
+        _title(resource, obj): _lasting(obj)
         for resource in SHOWN
         for obj in sorted(world.api.all(resource), key=name)
     }
+
+
+def _title(resource: Resource, obj: Object) -> str:
+    """Names of certificates have their owner's uid."""
+    whose = obj["data"]["tls.crt"] if resource == kinds.SECRETS else controller_of(obj)
+    owner = whose["name"] if isinstance(whose, dict) else str(whose)
+    return _PASSING.sub(owner, f"{resource.plural}.{resource.group} {name(obj)}")
 
 
 def _lasting(obj: Object) -> Any:
