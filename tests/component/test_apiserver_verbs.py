@@ -668,6 +668,80 @@ async def test_the_priority_of_a_pod_comes_from_its_class(
     assert made["spec"]["priority"] == 7
 
 
+RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", False)
+
+
+async def a_runtime_class(client: KubeClient, name: str, **fields: Any) -> Object:
+    head = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}}
+    return await client.create(RUNTIME_CLASSES, {**head, "handler": "vm", **fields})
+
+
+async def a_pod_of(client: KubeClient, **spec: Any) -> Object:
+    obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}}
+    containers = [{"name": "c", "image": "i"}]
+    return await client.create(PODS, {**obj, "spec": {"containers": containers, **spec}})
+
+
+async def test_a_pod_gets_what_its_runtime_class_says(client: KubeClient) -> None:
+    taint = {"key": "vm", "operator": "Exists", "effect": "NoSchedule"}
+    await a_runtime_class(
+        client,
+        "vm",
+        overhead={"podFixed": {"memory": "64Mi"}},
+        scheduling={"nodeSelector": {"vm": "yes"}, "tolerations": [taint]},
+    )
+    selected = {"disk": "ssd"}
+    pod = await a_pod_of(client, runtimeClassName="vm", nodeSelector=selected, tolerations=[taint])
+    assert pod["spec"]["overhead"] == {"memory": "64Mi"}
+    assert pod["spec"]["nodeSelector"] == {"disk": "ssd", "vm": "yes"}
+    assert [each for each in pod["spec"]["tolerations"] if each["key"] == "vm"] == [taint]
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ({"runtimeClassName": "none"}, 'pod rejected: RuntimeClass "none" not found'),
+        (
+            {"runtimeClassName": "vm", "overhead": {"memory": "1Mi"}},
+            "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+        ),
+        (
+            {"overhead": {"memory": "1Mi"}},
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        ),
+        (
+            {"runtimeClassName": "vm", "nodeSelector": {"vm": "no"}},
+            "conflict: runtimeClass.scheduling.nodeSelector[vm] = yes; "
+            "pod.spec.nodeSelector[vm] = no",
+        ),
+    ],
+)
+async def test_a_pod_that_its_runtime_class_forbids_is_refused(
+    client: KubeClient, spec: Object, complaint: str
+) -> None:
+    scheduling = {"nodeSelector": {"vm": "yes"}}
+    overhead = {"podFixed": {"memory": "2Mi"}}
+    await a_runtime_class(client, "vm", overhead=overhead, scheduling=scheduling)
+    with pytest.raises(ApiError) as refusal:
+        await a_pod_of(client, **spec)
+    assert refusal.value.code == 403
+    assert refusal.value.message == f'pods "p" is forbidden: {complaint}'
+
+
+async def test_what_is_wrong_in_a_runtime_class_is_refused(client: KubeClient) -> None:
+    for fields, complaint in (
+        ({"handler": "Not a label"}, "handler: Invalid value"),
+        ({"overhead": {"podFixed": {"memory": "-1"}}}, "overhead.limits[memory]: Invalid value"),
+        ({"scheduling": {"nodeSelector": {"a b": ""}}}, "scheduling.nodeSelector: Invalid value"),
+    ):
+        with pytest.raises(ApiError) as refusal:
+            await a_runtime_class(client, "wrong", **fields)
+        assert refusal.value.code == 422 and complaint in refusal.value.message
+    await a_runtime_class(client, "vm")
+    with pytest.raises(ApiError, match=r"handler: Invalid value: .*field is immutable"):
+        await client.patch(RUNTIME_CLASSES, "vm", None, {"handler": "other"})
+
+
 @pytest.mark.parametrize("body", [{"kind": "ConfigMap"}, {"gracePeriodSeconds": "x"}, []])
 async def test_a_body_that_is_no_options_deletes_nothing(
     client: KubeClient, http: aiohttp.ClientSession, body: Any

@@ -35,6 +35,7 @@ _GROUPS = {
     "storage": "storage.k8s.io",
     "scheduling": "scheduling.k8s.io",
     "events": "events.k8s.io",
+    "node": "node.k8s.io",
     "admissionregistration": "admissionregistration.k8s.io",
     "apiextensions": "apiextensions.k8s.io",
     "metrics": "metrics.k8s.io",

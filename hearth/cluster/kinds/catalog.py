@@ -388,6 +388,14 @@ _OTHERS = (
         namespaced=False,
         table=table("PriorityClass", printers.priority_class),
     ),
+    define(
+        "node/v1",
+        "RuntimeClass",
+        "runtimeclasses",
+        rules=cluster.RUNTIME_CLASS,
+        namespaced=False,
+        table=table("RuntimeClass", printers.runtime_class),
+    ),
 )
 
 KINDS: tuple[Kind, ...] = _CORE + _APPS + _BATCH + _OTHERS

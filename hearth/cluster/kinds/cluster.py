@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hearth.cluster.kinds.base import Rules, child, text_at
-from hearth.cluster.kinds.quantities import amount_errors
+from hearth.cluster.kinds.podspec import tolerations_errors
+from hearth.cluster.kinds.quantities import amount_errors, resources_errors
 from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each, immutable
 from hearth.cluster.model.fielderrors import FieldError, duplicate, forbidden, invalid, required
@@ -265,3 +266,27 @@ PRIORITY_CLASS = Rules(
     update=_priority_class_update,
     generation=True,
 )
+
+
+def _runtime_class_errors(obj: Object) -> Iterator[FieldError]:
+    handler = obj.get("handler") or ""
+    if not handler:
+        yield required("handler")
+    for problem in dns1123_label_problems(handler) if handler else ():
+        yield invalid("handler", handler, problem)
+    fixed = (obj.get("overhead") or {}).get("podFixed") or {}
+    yield from resources_errors({"limits": fixed}, "overhead")
+    scheduling = obj.get("scheduling") or {}
+    yield from checks.labels_errors(scheduling.get("nodeSelector"), "scheduling.nodeSelector")
+    given = scheduling.get("tolerations") or []
+    yield from tolerations_errors(given, "scheduling.tolerations")
+    for number, toleration in enumerate(given):
+        if toleration in given[:number]:
+            yield duplicate(f"scheduling.tolerations[{number}]", toleration)
+
+
+def _runtime_class_update(new: Object, old: Object) -> Iterator[FieldError]:
+    yield from immutable(new.get("handler"), old.get("handler"), "handler")
+
+
+RUNTIME_CLASS = Rules(validate=_runtime_class_errors, update=_runtime_class_update)

@@ -440,6 +440,11 @@ def priority_class(obj: Object, now: float) -> Row:
     )
 
 
+def runtime_class(obj: Object, now: float) -> Row:
+    """The cells of a RuntimeClass."""
+    return name(obj), obj.get("handler") or "", age(obj, now)
+
+
 def pod_disruption_budget(obj: Object, now: float) -> Row:
     """The cells of a PodDisruptionBudget: bounds, disruptions allowed."""
     spec = _spec(obj)

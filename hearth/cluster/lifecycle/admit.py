@@ -8,6 +8,7 @@ from hearth.cluster.lifecycle import (
     limitranges,
     namespaces,
     priorities,
+    runtimeclasses,
     serviceaccounts,
 )
 from hearth.cluster.lifecycle.quotas import Quotas
@@ -31,10 +32,12 @@ class ServerAdmission:
         limitranges.admit_defaults(self._api, attempt)
         serviceaccounts.check_service_account(self._api, attempt)
         priorities.admit_priority(self._api, attempt)
+        runtimeclasses.admit_class(self._api, attempt)
         return await self._webhooks.mutate(attempt)
 
     async def validate(self, attempt: Attempt) -> None:
         """The bounds of the namespace, the validating webhooks, the quotas."""
         limitranges.check_bounds(self._api, attempt)
+        runtimeclasses.check_overhead(self._api, attempt)
         await self._webhooks.validate(attempt)
         self._quotas.admit(attempt)

@@ -76,6 +76,7 @@ VALID: dict[str, Objects] = {
     "NetworkPolicy": {"spec": {"podSelector": {}}},
     "StorageClass": {"provisioner": "e.com/p"},
     "PriorityClass": {"value": 5},
+    "RuntimeClass": {"handler": "vm"},
     "APIService": {
         "metadata": {"name": "v1.a.io"},
         "spec": {
