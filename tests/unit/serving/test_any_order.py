@@ -148,7 +148,14 @@ def shown(world: World) -> dict[str, Any]:
         _title(resource, obj): _lasting(obj)
         for resource in SHOWN
         for obj in sorted(world.api.all(resource), key=name)
+        if resource != knative.KINGRESSES or not _leads_nowhere(world, obj)
     }
+
+
+def _leads_nowhere(world: World, ingress: Object) -> bool:
+    """Whether it is of a mapping whose target is gone, and may have gone before it was made."""
+    mapping = world.api.get(knative.DOMAINMAPPINGS, SPACE, name(ingress))
+    return mapping is not None and Conditions.of(mapping).is_false(keys.REFERENCE_RESOLVED)
 
 
 def _title(resource: Resource, obj: Object) -> str:
@@ -163,9 +170,12 @@ def _lasting(obj: Object) -> Any:
     assert status.pop("observedGeneration", generation(obj)) == generation(obj), obj
     told = {k: v for k, v in labels(obj).items() if k != keys.DEPLOYMENT_HASH}
     conditions = {c.pop("type"): c for c in map(dict, status.pop("conditions", ()))}
+    if conditions.get(keys.REFERENCE_RESOLVED, {}).get("status") == "False":
+        del conditions[keys.INGRESS_READY]
+    notes = {} if keys.SERVERLESS_SERVICE in labels(obj) else meta.annotations(obj)
     owners = [(each["kind"], each["name"]) for each in metadata(obj).get("ownerReferences") or ()]
     content = [obj.get("spec"), obj.get("data"), status, conditions]
-    text = _PASSING.sub("-", json.dumps([told, meta.annotations(obj), owners, content]))
+    text = _PASSING.sub("-", json.dumps([told, notes, owners, content]))
     for happened, instead in zip(TIMED_OUT, NO_TRAFFIC, strict=True):
         text = text.replace(happened, instead)  # whether it was given up before it was mended
     return json.loads(text)
