@@ -29,4 +29,8 @@ def access_of_either(kubeconfig: Path | None, data_dir: Path) -> Access:
     """Return the cluster that a kubeconfig names; without one, the Hearth of a state folder."""
     if kubeconfig is not None:
         return access(kubeconfig)
-    return access_of(Path(running_state(data_dir)["kubeconfig"]))
+    try:
+        state = running_state(data_dir)
+    except UserError as error:
+        raise UserError(f"{error}; for a cluster, name its kubeconfig with --kubeconfig") from error
+    return access_of(Path(state["kubeconfig"]))

@@ -154,6 +154,11 @@ def test_commands_that_need_a_hearth_say_how_to_start_one(folder: Path) -> None:
         assert "start one with `hearth up`" in refusal(*command, data_dir=folder)
 
 
+def test_commands_that_serve_clusters_as_well_say_how_to_name_one(folder: Path) -> None:
+    for command in (["describe", "hello"], ["scale", "set", "hello", "--min", "1"]):
+        assert "name its kubeconfig with --kubeconfig" in refusal(*command, data_dir=folder)
+
+
 # -- doctor, completion, no words at all -----------------------------------------------------------
 
 
