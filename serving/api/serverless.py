@@ -27,8 +27,8 @@ MODE_PROXY = "Proxy"
 """Requests are meant to go through activators."""
 LEAST_ACTIVATORS = 2
 """In the path of a revision, where there are as many (Knative's minActivators)."""
-USUAL_ACTIVATORS = f"{MODE_PROXY} 3"
-"""Of a revision without pods by Knative's own settings: a burst of 211, and 100 an activator."""
+USUAL_ACTIVATORS = 3
+"""And one for each ready pod, by Knative's own settings: a burst of 211, and 100 an activator."""
 
 
 class ServerlessServiceSpec(Model):
@@ -74,9 +74,9 @@ _BURST = " || ".join(
     f"'{key}' in object.?metadata.?annotations.orValue({{}})"
     for key in keys.TARGET_BURST_CAPACITY.spellings
 )
-_SHOWN = (
-    f"object.?status.?annotations[?'{keys.ACTIVATORS}'].orValue('{USUAL_ACTIVATORS}').split(' ')"
-)
+_READY = "object.?status.?actualScale.orValue(0)"
+_USUAL = f"'{MODE_PROXY} ' + string({USUAL_ACTIVATORS} + ({_READY} > 0 ? {_READY} : 0))"
+_SHOWN = f"object.?status.?annotations[?'{keys.ACTIVATORS}'].orValue({_USUAL}).split(' ')"
 _SKS = "object.?status.?conditions.orValue([]).filter(c, c.type == 'SKSReady')"
 
 

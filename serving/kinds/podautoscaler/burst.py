@@ -18,12 +18,13 @@ from hearth.kube.plan import Action, Create, Delete, Update
 from hearth.kube.resources import ENDPOINTSLICES
 from serving.api import keys, views
 from serving.api.config.autoscaler import AutoscalerConfig
-from serving.api.serverless import LEAST_ACTIVATORS, MODE_PROXY, MODE_SERVE, USUAL_ACTIVATORS
+from serving.api.serverless import LEAST_ACTIVATORS, MODE_PROXY, MODE_SERVE
 from serving.autoscaler.spec import decider_spec
 from serving.kinds.ports import SERVICE_PORTS
 
 _KNATIVES_OWN = AutoscalerConfig()
 _OF_METRIC = ("stable_window", "panic_window_percentage", "target_burst_capacity")
+_OF_BURST = ("target_burst_capacity", "activator_capacity")
 NOBODY = {f"{keys.NETWORKING_INTERNAL_GROUP}/mode": MODE_PROXY}
 """In the selector of a public Service: no pod has it, so what is written here is all there is."""
 
@@ -47,21 +48,27 @@ def mode_of(podautoscaler: Object, *, desired: int, excess: int) -> str:
 def activators_text(
     podautoscaler: Object, mode: str, ready: int, config: AutoscalerConfig
 ) -> str | None:
-    """Return what the status says of mode and number; None where it is as usual at zero."""
+    """Return what the status says of mode and number; None where it is as for everybody."""
+    is_usual = mode == MODE_PROXY and not asks_for_burst(podautoscaler)
+    if is_usual and _is_knatives(config, _OF_BURST):
+        return None
     spec = decider_spec(podautoscaler, config)
     burst, cover = spec.target_burst_capacity, ready * spec.total
     wanted = 0.0 if burst == 0 else (cover + max(burst, 0.0)) / config.activator_capacity
-    text = f"{mode} {max(LEAST_ACTIVATORS, math.ceil(wanted))}"
-    return None if text == USUAL_ACTIVATORS else text
+    return f"{mode} {max(LEAST_ACTIVATORS, math.ceil(wanted))}"
 
 
 def averaged_text(podautoscaler: Object, config: AutoscalerConfig) -> str | None:
     """Return what the status says of the Metric; None where annotations alone say it."""
-    if all(getattr(config, each) == getattr(_KNATIVES_OWN, each) for each in _OF_METRIC):
+    if _is_knatives(config, _OF_METRIC):
         return None
     spec = decider_spec(podautoscaler, config)
     asked = "unasked" if spec.target_burst_capacity == -1 else "asked"
     return f"{round(spec.stable_window)} {round(spec.panic_window)} {asked}"
+
+
+def _is_knatives(config: AutoscalerConfig, settings: tuple[str, ...]) -> bool:
+    return all(getattr(config, each) == getattr(_KNATIVES_OWN, each) for each in settings)
 
 
 def endpoint_actions(

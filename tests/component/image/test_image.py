@@ -67,7 +67,7 @@ def _extras() -> list[str]:
     """Those that the Dockerfile asks for."""
     named = re.search(r"for extra in \(([^)]*)\)", (ROOT / "Dockerfile").read_text())
     assert named is not None
-    return re.findall(r"\w+", named[1])
+    return re.findall(r"[\w-]+", named[1])
 
 
 def _download_wheels(folder: Path) -> None:

@@ -64,6 +64,9 @@ def test_activators_are_in_the_path_until_there_is_capacity_for_a_burst() -> Non
         "EndpointsPopulated": "True",
         "Ready": "True",
     }
+    awake = a_podautoscaler()
+    awake["status"]["actualScale"] = 2
+    assert read(SERVERLESS_SERVICE, awake)["spec"]["numActivators"] == 5, "a burst, and two pods"
     serving = read(SERVERLESS_SERVICE, a_podautoscaler(shown="Serve 4"))
     assert (serving["spec"]["mode"], serving["spec"]["numActivators"]) == ("Serve", 4)
     assert conditions(serving)["ActivatorEndpointsPopulated"] == "False"
