@@ -79,7 +79,16 @@ class Judging:
         why = verdict(case.bounds, case.tally)
         if why:
             del self._cases[revision]
-            self._spawn("rollback", self._apply(self._sentence(revision, case, why)))
+            self._spawn("rollback", self._pronounce(revision, case, why))
+
+    async def _pronounce(self, revision: Key, case: Case, why: str) -> None:
+        """Write the verdict; where that fails, the next answers bring it about once more."""
+        try:
+            await self._apply(self._sentence(revision, case, why))
+        except Exception:
+            if self._by_route.get(case.route) == revision:
+                self._cases.setdefault(revision, case)
+            raise
 
     def _sentence(self, revision: Key, case: Case, why: str) -> Plan:
         message = f'Revision "{revision[1]}" was rolled back to "{case.before}": {why}.'

@@ -27,6 +27,7 @@ class World:
             sources.SERVICES: {"kind": "Service", "metadata": own},
         }
         self.plans: list[Plan] = []
+        self.is_refusing = False
         self.judging = Judging(
             self,
             apply=self._apply,
@@ -44,10 +45,12 @@ class World:
         return []
 
     async def _apply(self, plan: Plan) -> None:
+        if self.is_refusing:
+            raise ConnectionError
         self.plans.append(plan)
 
     def _run(self, work: Awaitable[None]) -> None:
-        with pytest.raises(StopIteration):
+        with pytest.raises(ConnectionError if self.is_refusing else StopIteration):
             work.__await__().send(None)
 
     def rolls(self, *shares: tuple[str, int], rule: str | None = "errors>5%") -> None:
@@ -78,6 +81,15 @@ def test_a_verdict_is_written_once_at_the_revision_and_told_at_the_service(world
     assert written[keys.ROLLED_BACK_TO] == OLD[1]
     assert written[keys.ROLLED_BACK] == event.message
     assert (event.obj["kind"], event.reason) == ("Service", "RolledBack")
+
+
+def test_a_verdict_that_could_not_be_written_is_given_again(world: World) -> None:
+    world.rolls((OLD[1], 90), (NEW[1], 10))
+    world.is_refusing = True
+    world.judging.heard(NEW, BAD)
+    world.is_refusing = False
+    world.judging.heard(NEW, {})
+    assert len(world.plans) == 1
 
 
 @pytest.mark.parametrize(
