@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ async def test_a_terminal_is_the_commands_own() -> None:
     assert client.sent[STDOUT].endswith(b"xterm: typed\r\n")
 
 
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def interrupt(request: pytest.FixtureRequest) -> Iterator[None]:
+    """As this process takes it, which is started in a terminal or in the background of a script."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupt")
 async def test_control_c_interrupts() -> None:
     client = a_terminal()
     running = asyncio.create_task(run("echo begun; exec sleep 1000", client))

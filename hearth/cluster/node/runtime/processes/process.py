@@ -14,14 +14,17 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 from hearth.cluster.node.runtime.api import Exit, StartError
 from hearth.cluster.node.runtime.processes.procfs import START_TICKS, start_ticks, stat_fields
 
 UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
+_INHERITED = signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}  # those subprocess restores
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Process:
 
 def start(launch: Launch) -> Process:
     """Starts a process in a new session. vfork and exec: independent of our own size."""
+    _ignore_for_ourselves_alone()
     try:
         child = subprocess.Popen(
             _in_terminal(launch) if launch.terminal else launch.argv,
@@ -118,6 +122,21 @@ def start(launch: Launch) -> Process:
     fields = stat_fields(child.pid)  # a zombie, at worst: only we can reap it
     ticks = int(fields[START_TICKS]) if fields else 0
     return Process(child.pid, os.pidfd_open(child.pid), ticks, is_child=True)
+
+
+def _ignore_for_ourselves_alone() -> None:
+    """What is ignored (by nohup, or in a script's background) would be by programs, too.
+
+    A handler does not outlive the exec (signal(7)), so one that does nothing takes the place.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in _INHERITED:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, _pass_over)
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def _in_terminal(launch: Launch) -> Sequence[str]:
