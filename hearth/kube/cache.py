@@ -309,6 +309,7 @@ class WatchCache:
             field_selector=source.field_selector,
             limit=PAGE_SIZE,
         )
+        self._ahead.clear()  # answers that came since the server listed are not in it
         fresh = {key(item): item for item in items}
         for gone in self._held.keys() - fresh.keys():
             self._store(gone, None)

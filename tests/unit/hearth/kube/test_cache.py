@@ -17,6 +17,7 @@ from hearth.kube.cache import (
     WatchCache,
 )
 from hearth.kube.client import WatchEvent
+from hearth.kube.errors import Gone
 from hearth.kube.meta import Object, name
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.testing import FakeClient, an_object
@@ -391,3 +392,43 @@ async def test_another_object_that_names_a_known_version_is_read() -> None:
         client.send(CONFIGMAPS, WatchEvent("ADDED", other))
         await until(lambda: cache.get("ns", "b"))
     assert client.read == [("ADDED", version)]
+
+
+class Slow(FakeClient):
+    """Its watch ends when told to, its lists come late, and the next watch tells what is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed, self.may_tell, self.is_gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.may_tell.set()
+
+    async def list(self, *args: Any, **options: Any) -> tuple[list[Object], str]:
+        found = await super().list(*args, **options)
+        self.listed.set()
+        await self.may_tell.wait()
+        return found
+
+    async def watch(self, *args: Any, **options: Any) -> AsyncIterator[WatchEvent]:
+        if not self.is_gone.is_set():
+            await self.is_gone.wait()
+            raise Gone({"code": 410, "reason": "Expired"})
+        last = next(iter(self.objects[CONFIGMAPS].values()))
+        asyncio.get_running_loop().call_soon(self.send, CONFIGMAPS, WatchEvent("MODIFIED", last))
+        async for event in super().watch(*args, **options):
+            yield event
+
+
+async def test_what_a_list_has_set_back_is_read_though_an_answer_had_told_it() -> None:
+    client = Slow()
+    ours = client.put(CONFIGMAPS, an_object("ours"))
+    cache, told = WatchCache(client, CONFIGMAPS), list[str | None]()
+    cache.on_change(lambda old, new: told.append((new or {}).get("data")))
+    async with running(cache):
+        client.listed.clear()
+        client.may_tell.clear()
+        client.is_gone.set()
+        await client.listed.wait()
+        changed = client.put(CONFIGMAPS, {**ours, "data": "new"})
+        cache.put(changed)
+        client.may_tell.set()
+        await until(lambda: told == [None, "new", None, "new"])
