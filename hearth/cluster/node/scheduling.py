@@ -42,7 +42,7 @@ class Unschedulable:
 
 
 def requests_of(pod: Object) -> dict[str, Decimal]:
-    """What a pod counts for: the sum of its containers or its largest init, and its overhead."""
+    """What a pod counts for: its containers (sidecars too) or largest init, and its overhead."""
     spec = pod["spec"]
     total: dict[str, Decimal] = {"pods": Decimal(1)}
     largest: dict[str, Decimal] = {}
@@ -58,17 +58,16 @@ def requests_of(pod: Object) -> dict[str, Decimal]:
             }
     for name, amount in largest.items():
         total[name] = max(total.get(name, Decimal(0)), amount)
-    _add(total, {name: parse_quantity(text).amount for name, text in _overhead(spec).items()})
+    _add(total, _amounts(spec.get("overhead")))
     return total
 
 
-def _overhead(spec: Mapping[str, Any]) -> Mapping[str, str]:
-    return spec.get("overhead") or {}
-
-
 def _requests(container: Mapping[str, Any]) -> dict[str, Decimal]:
-    requests = (container.get("resources") or {}).get("requests") or {}
-    return {name: parse_quantity(text).amount for name, text in requests.items()}
+    return _amounts((container.get("resources") or {}).get("requests"))
+
+
+def _amounts(texts: Mapping[str, str] | None) -> dict[str, Decimal]:
+    return {name: parse_quantity(text).amount for name, text in (texts or {}).items()}
 
 
 def _add(total: dict[str, Decimal], amounts: Amounts) -> None:

@@ -188,6 +188,7 @@ async def _decide_and_go_on(
     assert follower.plane.multiscaler.deciders == {}
     await eventually(lambda: _backlog(follower), 0)
     await leader.kill()
+    killed_at = time.monotonic()
     seen: set[int] = set()
 
     async def scale() -> int:
@@ -196,6 +197,8 @@ async def _decide_and_go_on(
 
     first.wait(35)
     await eventually(scale, 10)
+    # Its lease of two seconds counts, not the usual one of a minute.
+    assert time.monotonic() - killed_at < 10 * CONFIG.timing.lease_duration
     # Nobody scales down for not knowing what the other activator has.
     assert min(seen) == 5
     assert follower.leads

@@ -403,7 +403,7 @@ class Slow(FakeClient):
         self.may_tell.set()
 
     async def list(self, *args: Any, **options: Any) -> tuple[list[Object], str]:
-        found = await super().list(*args, **options)
+        found: tuple[list[Object], str] = await super().list(*args, **options)
         self.listed.set()
         await self.may_tell.wait()
         return found
