@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from hearth.cluster.node.volumes.sources import Snapshot
 from hearth.kube.resources import EVENTS
 from tests.component.node.runtimes import isolated_runtime, processes_runtime
 from tests.component.node.test_ahead import Workload, is_ready
+from tests.waiting import until
 
 Cluster = Any
 Runner = Any
@@ -121,10 +123,16 @@ def written(machine: Machine, text: str, name: str = "main.py") -> str:
     return name
 
 
-async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():
-            await asyncio.sleep(0.005)
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def open_files(pid: int) -> list[str]:
+    return [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 # -- what is made ---------------------------------------------------------------------------------
@@ -150,6 +158,23 @@ async def test_a_fork_is_what_an_ordinary_process_is(machine: Machine) -> None:
         facts["kernel"] = [e for e in facts["kernel"] if not e.startswith("HEARTH_CONTAINER_ID=")]
     assert ordinary == first == second
     assert len({each["random"] for each in found}) == 3
+
+
+async def test_it_begins_when_its_parent_is_the_one_that_stays(machine: Machine) -> None:
+    """What is between it and us ends first, however long that takes."""
+    name = written(machine, "import os; print(os.getppid())")
+    request = await machine.warmed("one", name)
+    [zygote] = machine.zygotes()
+    await until(lambda: [p for p in children(zygote) if name_of(p) == "cat" and children(p)])
+    [between] = children(zygote)
+    [waiting] = children(between)
+    until_told_to_end = os.readlink(f"/proc/{between}/fd/0")
+    os.kill(between, signal.SIGSTOP)
+    running = asyncio.create_task(machine.run(request))
+    await until(lambda: until_told_to_end not in open_files(zygote))
+    await until(lambda: (procfs.stat_fields(waiting) or [b"Z"])[0] in b"SZ")
+    os.kill(between, signal.SIGCONT)
+    assert await running == (0, str(os.getpid()))
 
 
 async def test_nothing_of_one_program_is_in_the_next(machine: Machine) -> None:

@@ -87,10 +87,13 @@ class _Spare:
         os.close(heard)
 
     def give(self, fds: list[int]) -> dict[str, Any]:
-        """Have it begin, orphaned; an answer, once it can be found by its marks."""
-        socket.send_fds(self._hand, [b"."], fds)
+        """Have it begin, once it is an orphan; an answer, once it can be found by its marks.
+
+        In that order: no program is to see a parent that goes.
+        """
         os.close(self._stop)
         os.waitpid(self.between, 0)
+        socket.send_fds(self._hand, [b"."], fds)
         pid = self._hand.recv(32)
         self._hand.close()
         return {"pid": int(pid)} if pid else {"error": "it made no process"}
