@@ -15,10 +15,17 @@ from contextvars import ContextVar
 from hearth.kube.errors import ApiError, Conflict, Retryable, Terminal
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, key_text
-from hearth.kube.queue import WorkQueue
+from hearth.kube.queue import MAX_DELAY_SECONDS, WorkQueue
 from hearth.observability.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
 
 log = logging.getLogger(__name__)
+
+OUTAGE_DELAY_SECONDS = 2.0
+"""The longest back-off while the server gives no answer.
+
+That is no fault of the key's: it is not to wait as long again as the server was away. Tries that
+come after such a wait are not told of any more.
+"""
 
 Reconcile = Callable[[Key], Awaitable[float | None]]
 """Returns the seconds after which to look again, or None."""
@@ -101,8 +108,10 @@ class Controller:
             self.queue.retry(item)
             return "retry"
         except ApiError as error:
-            delay = self.queue.retry(item)
-            log.warning("reconcile failed", extra=facts | error.facts | {"retry_in": delay})
+            at_most = MAX_DELAY_SECONDS if error.code else OUTAGE_DELAY_SECONDS
+            delay = self.queue.retry(item, at_most=at_most)
+            level = logging.DEBUG if delay == OUTAGE_DELAY_SECONDS else logging.WARNING
+            log.log(level, "reconcile failed", extra=facts | error.facts | {"retry_in": delay})
             return "retry"
         except Exception:
             log.exception("reconcile failed", extra=facts)

@@ -70,10 +70,10 @@ class WorkQueue(Generic[K]):
         self._timers.pop(key, None)
         self.add(key)
 
-    def retry(self, key: K) -> float:
+    def retry(self, key: K, *, at_most: float = MAX_DELAY_SECONDS) -> float:
         """Adds a failed key after its back-off; returns the seconds until then."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = backoff(failures)
+        delay = min(backoff(failures), at_most)
         self.add_after(key, delay)
         return delay
 

@@ -36,6 +36,8 @@ from serving.install import install
 from tests.ports import free_port
 
 PATIENCE = 60.0
+LOOKS = 8
+"""So many in a row find the same where the end is reached."""
 SPACE = "default"
 SHOWN = (
     knative.CONFIGURATIONS,
@@ -229,11 +231,13 @@ async def _lives(world: World, lives: Iterator[Life | None], is_over: Callable[[
 async def rolled_out(
     world: World,
     *planes: Iterator[Life | None],
+    wanted: dict[str, Any] | None = None,
     restarts: bool = False,
     first: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[dict[str, Any], int]:
     """The world after a Service was made and changed, and how many control planes that took.
 
+    ``wanted`` is waited for; where it does not come, what there is instead is returned.
     ``first`` comes after the control planes have begun.
     ``restarts``: the API server is restarted as soon as the change has begun to be carried out.
     """
@@ -251,7 +255,7 @@ async def rolled_out(
                 while not await world.is_ready(revision):
                     assert not any(each.done() for each in running)
                     await asyncio.sleep(0.01)
-            settled = await _settled(world)
+        settled = await _settled(world, wanted)
     finally:
         done.set()
     return settled, sum(await asyncio.gather(*running))
@@ -265,10 +269,13 @@ async def _until_made(world: World, revision: str) -> None:
         await asyncio.sleep(0.005)
 
 
-async def _settled(world: World) -> dict[str, Any]:
-    """What stays for a while."""
+async def _settled(world: World, wanted: dict[str, Any] | None) -> dict[str, Any]:
+    """What stays for a while: of what is wanted, as soon as it is there."""
     last, since = await world.seen(), 0
-    while since < 8:
+    patience = asyncio.get_running_loop().time() + PATIENCE
+    while since < LOOKS or wanted not in (None, last):
+        if asyncio.get_running_loop().time() > patience:
+            break
         await asyncio.sleep(0.05)
         seen = await world.seen()
         since = since + 1 if seen == last else 0
@@ -294,7 +301,7 @@ async def test_a_control_plane_that_dies_with_its_writes_gets_there_all_the_same
 ) -> None:
     lives = itertools.cycle([(1, True), (2, False), (1, True), (2, True)])
     async with a_world(tmp_path) as world:
-        found, lived = await rolled_out(world, lives)
+        found, lived = await rolled_out(world, lives, wanted=undisturbed)
     assert found == undisturbed
     assert lived > 5
 
@@ -303,7 +310,7 @@ async def test_two_control_planes_at_once_make_nothing_twice(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     async with a_world(tmp_path) as world:
-        found, _ = await rolled_out(world, forever(), forever())
+        found, _ = await rolled_out(world, forever(), forever(), wanted=undisturbed)
     assert found == undisturbed
 
 
@@ -311,7 +318,7 @@ async def test_an_api_server_that_is_restarted_in_the_middle_changes_nothing(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     async with a_world(tmp_path) as world:
-        found, _ = await rolled_out(world, forever(), restarts=True)
+        found, _ = await rolled_out(world, forever(), wanted=undisturbed, restarts=True)
     assert found == undisturbed
 
 
@@ -326,5 +333,5 @@ async def test_definitions_that_come_late_are_waited_for(
                 await asyncio.sleep(0.01)
             await install(world.client)
 
-        found, _ = await rolled_out(world, forever(), first=later)
+        found, _ = await rolled_out(world, forever(), wanted=undisturbed, first=later)
     assert found == undisturbed

@@ -60,6 +60,27 @@ async def test_a_failed_key_is_tried_again_and_forgotten_once_it_succeeds(
         assert controller.queue.retry(KEY) == 0.005, "its failures are forgotten"
 
 
+@pytest.mark.parametrize(
+    ("code", "delay"), [pytest.param(0, 2.0, id="no-answer"), pytest.param(500, 320, id="refused")]
+)
+async def test_a_server_that_was_away_for_long_is_not_waited_for_as_long_again(
+    code: int, delay: float
+) -> None:
+    async def reconcile(item: Key) -> None:
+        raise Unavailable({"code": code})
+
+    retried = count("retry")
+    async with running(reconcile) as controller:
+        for _ in range(16):
+            controller.queue.retry(KEY)
+        controller.queue.add(KEY)
+        began = asyncio.get_running_loop().time()
+        await until(lambda: count("retry") == retried + 1)
+        ended = asyncio.get_running_loop().time()
+        [again] = [timer.when() for timer in controller.queue._timers.values()]
+        assert began + delay <= again <= ended + delay * 1.1
+
+
 async def test_what_cannot_succeed_is_counted_once_and_left() -> None:
     calls: list[Key] = []
 
