@@ -9,16 +9,27 @@ import typer
 
 from hearth.cli.func.configcommands import config_app
 from hearth.cli.func.others import Builder, Deployer, GitUrl, Remote, Username, refuse
+from hearth.cli.func.repositorycommands import repository_app
 from hearth.cli.options import ClusterOrHere, DataDir, Name, folder_of
 
 func_app = typer.Typer(help="Functions, as Knative's func has them.", no_args_is_help=True)
 func_app.add_typer(config_app, name="config")
+func_app.add_typer(repository_app, name="repository")
 
 ProjectPath = Annotated[Path, typer.Option("--path", "-p", help="Folder of the project.")]
 MaybeNamespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Default: the project's, else default.")
 ]
 Output = Annotated[str, typer.Option("--output", "-o", help="human or json.")]
+RepositoryUrl = Annotated[
+    str,
+    typer.Option(
+        "--repository",
+        "-r",
+        envvar="FUNC_REPOSITORY",
+        help="Templates of a folder or a git repository: URL, URL#BRANCH or URL@COMMIT.",
+    ),
+]
 Envs = Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE; repeatable.")]
 HERE = Path()
 
@@ -28,32 +39,35 @@ def create(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make it in.")],
     language: Annotated[str, typer.Option("--language", "-l", help="What it is in.")] = "python",
     template: Annotated[
-        str, typer.Option("--template", "-t", help="http or cloudevents.")
+        str,
+        typer.Option("--template", "-t", help="http, cloudevents, or REPOSITORY/TEMPLATE."),
     ] = "http",
+    repository: RepositoryUrl = "",
 ) -> None:
     """Make the project of a new function."""
     from hearth.cli.func.projects import create
 
-    create(folder, language, template)
+    create(folder, language, template, repository)
 
 
 @func_app.command()
-def languages() -> None:
+def languages(repository: RepositoryUrl = "") -> None:
     """List the languages and the templates of each."""
-    from hearth.functions.projects.templates import LANGUAGES
+    from hearth.cli.func.projects import templates_of
 
-    for language, templates in LANGUAGES.items():
+    for language, templates in templates_of(repository).items():
         typer.echo(f"{language}: {', '.join(templates)}")
 
 
 @func_app.command()
 def templates(
     language: Annotated[str, typer.Argument(help="Of one language.", show_default=False)] = "",
+    repository: RepositoryUrl = "",
 ) -> None:
     """List the templates of each language, a line each."""
-    from hearth.functions.projects.templates import LANGUAGES
+    from hearth.cli.func.projects import templates_of
 
-    for each, names in LANGUAGES.items():
+    for each, names in templates_of(repository).items():
         for template in names if language in ("", each) else ():
             typer.echo(template if language else f"{each}  {template}")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
+from hearth.cli.func import repositories
 from hearth.functions.deploying.settings import SettingsError, service_name
 from hearth.functions.projects.project import (
     FILE,
@@ -43,23 +43,41 @@ def save(folder: Path, project: Project) -> None:
     fresh.replace(folder / FILE)
 
 
-def create(folder: Path, language: str, template: str) -> None:
-    """Make a project in a folder that is not there or empty; raise UserError."""
+def create(folder: Path, language: str, template: str, repository: str = "") -> None:
+    """Make a project in a folder that is not there or empty; raise UserError.
+
+    ``template`` is one of Hearth's own, of a repository that is kept (``NAME/TEMPLATE``), or of the
+    folder or git repository that is named.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is not empty")
+    created = datetime.datetime.now(datetime.UTC).isoformat()
+    if repository or "/" in template.removeprefix(f"{repositories.OWN}/"):
+        repositories.make(folder, _name(folder), language, template, repository, created)
+    else:
+        _create(folder, language, template.removeprefix(f"{repositories.OWN}/"), created)
+    print(f"Created {language} function in {folder}")
+    print(f"next: hearth func run --path {folder}, or hearth func deploy --path {folder}")
+
+
+def _create(folder: Path, language: str, template: str, created: str) -> None:
     if language in ELSEWHERE:
         raise UserError(f"there is no template for {language} here: {ELSEWHERE[language]}")
     if language not in LANGUAGES:
         raise UserError(f"there is no language {language!r}: {', '.join(LANGUAGES)}")
     if template not in LANGUAGES[language]:
         raise UserError(f"there is no template {template!r}: {', '.join(LANGUAGES[language])}")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty")
-    created = datetime.datetime.now(datetime.UTC).isoformat()
     for path, text in files(_name(folder), language, template, created).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    where = os.path.relpath(folder)
-    print(f"Created {language} function in {folder}")
-    print(f"next: hearth func run --path {where}, or hearth func deploy --path {where}")
+
+
+def templates_of(repository: str) -> dict[str, list[str]]:
+    """Return templates by language: of a repository, else Hearth's own and all that are kept."""
+    found = {} if repository else {each: list(names) for each, names in LANGUAGES.items()}
+    for title, template in repositories.listed(repository):
+        found.setdefault(template.language, []).append(title)
+    return found
 
 
 def named(name: str, folder: Path, namespace: str | None) -> tuple[str, str]:

@@ -73,6 +73,7 @@ COMMANDS = [
         ["func", "config", "volumes"],
     ),
     *(["func", what] for what in ("build", "templates", "version")),
+    *(["func", "repository", what] for what in ("list", "add", "rename", "remove")),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
     *(["event", "copy"], ["event", "lag"], ["event", "create-broker"], ["event", "hook"]),
     *(["event", "graph"], ["scale", "explain"], ["scale", "set"], ["simulate"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from hearth.cli.draft import initing
 from hearth.cli.draft.kinds import Kinds
 from hearth.cli.errors import UserError
 from tests.component.keda.servers import program
+from tests.gitrepository import committed
 from tests.images import is_root
 
 HELM = Path(__file__).parents[1] / "install" / "helm.py"
@@ -183,23 +183,6 @@ def pack(tmp_path: Path) -> Path:
     return folder.parent
 
 
-def git(folder: Path, *arguments: str) -> str:
-    env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    who = ("-c", "user.name=me", "-c", "user.email=me@example.com")
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-def committed(folder: Path) -> str:
-    if not (folder / ".git").exists():
-        git(folder, "init", "-q")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "x")
-    return git(folder, "rev-parse", "HEAD")
-
-
 def test_a_pack_goes_before_our_own(shop: Path, pack: Path) -> None:
     assert "needs a value: --variable TEAM=VALUE" in refusal(str(shop), "--pack", str(pack))
     done = init(str(shop), "--pack", str(pack), "--variable", "TEAM=blue")
@@ -222,6 +205,7 @@ def test_a_repository_is_read_at_a_commit(shop: Path, pack: Path) -> None:
     assert "FROM ours/red:1" in init(*arguments).stdout
     assert "git could not read" in refusal("--list", "--pack", f"file://{pack}/nothing")
     assert "git could not read" in refusal("--list", "--pack", f"{url}@{'0' * 40}")
+    assert "git could not read" in refusal("--list", "--pack", f"{url}#no-such-branch")
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
