@@ -125,6 +125,10 @@ class WatchCache:
         items = self._indexes[index][1].get(value)
         return [obj for item in items if (obj := self._get(item)) is not None]
 
+    def count(self, index: Hashable, value: str) -> int:
+        """Return how many objects there are for which the index's function gives this value."""
+        return len(self._indexes[index][1].get(value))
+
     def __len__(self) -> int:
         return len(self._held)
 

@@ -64,6 +64,10 @@ class Lister(Protocol):
         """Return the objects for which the index's function gives this value."""
         ...
 
+    def count(self, index: Index, value: str) -> int:
+        """Return how many objects ``by_index`` would; none of them is unfolded for it."""
+        ...
+
 
 Mapper = Callable[[Lister, Object], Iterable[Key]]
 """The keys that a changed object concerns; called with it as it was and as it is."""

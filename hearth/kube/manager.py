@@ -91,6 +91,10 @@ class Manager(Lister):
         """Return the objects for which the index's function gives this value."""
         return self._caches[index.source].by_index(index, value)
 
+    def count(self, index: Index, value: str) -> int:
+        """Return how many objects ``by_index`` would; none of them is unfolded for it."""
+        return self._caches[index.source].count(index, value)
+
     @property
     def backlog(self) -> int:
         """How many keys wait to be worked on, over all controllers."""

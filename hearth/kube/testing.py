@@ -136,3 +136,7 @@ class FakeLister(Lister):
     def by_index(self, index: Index, value: str) -> Sequence[Object]:
         """Return the objects for which the index's function gives this value."""
         return [obj for obj in self.list(index.source) if value in index.function(obj)]
+
+    def count(self, index: Index, value: str) -> int:
+        """Return how many objects ``by_index`` would."""
+        return len(self.by_index(index, value))

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from hearth.kube.controllerspec import Lister
+from collections.abc import Iterator
+
+from hearth.kube.controllerspec import Index, Lister
 from hearth.kube.meta import Key, Object, is_deleting, key_text
 from hearth.kube.views import Pod
 from serving.autoscaler.metrics import PodCounts
 from serving.kinds import sources
 
 
+def _revision_served(pod: Object) -> Iterator[str]:
+    if not is_deleting(pod) and Pod(pod).is_ready:
+        yield from sources.PODS_BY_REVISION.function(pod)
+
+
+READY_BY_REVISION = Index(sources.PODS, _revision_served)
+"""Asked for on each tick: counted by it, pods may stay folded."""
+
+
 def count_ready(lister: Lister, key: Key) -> int:
     """Return how many pods of a revision are ready and not ending."""
-    pods = lister.by_index(sources.PODS_BY_REVISION, key_text(key))
-    return sum(1 for pod in pods if not is_deleting(pod) and Pod(pod).is_ready)
+    return lister.count(READY_BY_REVISION, key_text(key))
 
 
 def counts_otherwise(old: Object, new: Object) -> bool:

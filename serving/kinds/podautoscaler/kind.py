@@ -117,7 +117,11 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
             Watch(sources.HPAS, to_revision),
             Watch(sources.ACTIVATOR_SLICES, _of_activators),
         ),
-        indexes=(sources.PODS_BY_REVISION, sources.PODAUTOSCALERS_BY_SERVICE),
+        indexes=(
+            sources.PODS_BY_REVISION,
+            pods.READY_BY_REVISION,
+            sources.PODAUTOSCALERS_BY_SERVICE,
+        ),
         can_wait=can_wait,
         delay_seconds=NEWS_SECONDS,
     )

@@ -44,6 +44,9 @@ class World:
     def by_index(self, index: Any, value: str) -> Sequence[Object]:
         return []
 
+    def count(self, index: Any, value: str) -> int:
+        return 0
+
     async def _apply(self, plan: Plan) -> None:
         if self.is_refusing:
             raise ConnectionError

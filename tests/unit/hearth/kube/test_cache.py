@@ -301,6 +301,20 @@ async def test_what_is_folded_reads_as_before() -> None:
     assert calls == [(None, "1"), (None, "1"), ("1", "2"), ("1", None)]
 
 
+async def test_what_is_counted_stays_folded() -> None:
+    client = FakeClient()
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.add_index("size", lambda obj: [obj["data"]])
+    for title in "ab":
+        client.put(CONFIGMAPS, an_object(title, data="1"))
+    async with running(cache):
+        fold(cache)
+        assert (cache.count("size", "1"), cache.count("size", "2")) == (2, 0)
+        assert not cache._unfolded
+        client.remove(CONFIGMAPS, "ns", "a")
+        await until(lambda: cache.count("size", "1") == 1)
+
+
 async def test_what_is_foretold_is_folded_when_it_is_so() -> None:
     client = FakeClient()
     cache = WatchCache(client, CONFIGMAPS)

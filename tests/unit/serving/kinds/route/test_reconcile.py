@@ -339,6 +339,9 @@ class Listed:
     def by_index(self, index: Index, value: str) -> Sequence[Object]:
         return [o for o in self.list(index.source) if value in index.function(o)]
 
+    def count(self, index: Index, value: str) -> int:
+        return len(self.by_index(index, value))
+
 
 def test_who_has_a_host_and_whom_a_change_of_it_concerns() -> None:
     host = "hello.ns.example.com"
