@@ -93,10 +93,11 @@ class EventRecorder:
                 await self._client.create(EVENTS, note.body)
                 note.written()
         except NotFound:
-            return  # the namespace went away together with the object, or the Event did
+            pass  # the namespace went away together with the object, or the Event did
         except ApiError as error:
             if not is_terminating(error):
                 log.warning("event not recorded", extra={"error": error.message})
+        self._correlator.settled(note)
 
 
 def make_event(
@@ -122,7 +123,7 @@ def make_event(
         },
         "type": event.type,
         "reason": event.reason,
-        "message": event.message[:MAX_MESSAGE],
+        "message": event.message[:MAX_MESSAGE].encode(errors="replace").decode(),
         "source": {"component": component, **({"host": host} if host else {})},
         "firstTimestamp": moment,
         "lastTimestamp": moment,

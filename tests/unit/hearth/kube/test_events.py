@@ -6,6 +6,8 @@ import asyncio
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hearth.kube import events
 from hearth.kube.client import KubeClient
@@ -72,6 +74,49 @@ def test_those_of_long_ago_are_forgotten() -> None:
     assert noted(correlator, "x", about="0") is not first
 
 
+Step = tuple[str, str, str, float]
+steps = st.lists(
+    st.tuples(
+        st.sampled_from("ab"),
+        st.sampled_from("xy"),
+        st.integers(0, 14).map(str),
+        st.floats(0, SIMILAR_SECONDS, allow_subnormal=False),
+    ),
+    max_size=60,
+)
+
+
+def told(correlator: Correlator, steps: list[Step], *, settles: bool) -> list[object]:
+    """What becomes of Events; each is written at once, but for those that are refused."""
+    now, written = 0.0, list[object]()
+    for about, reason, message, after in steps:
+        now += after
+        body = said(message, about=about, reason=reason)
+        note = correlator.note(body | {"metadata": {"name": str(len(written))}}, now)
+        written.append(note and (note.body, note.is_written))
+        if note is not None and message != "0":
+            note.written()
+        if note is not None and settles:
+            correlator.settled(note)
+    return written
+
+
+@given(steps)
+def test_who_is_at_rest_is_remembered_as_before(steps: list[Step]) -> None:
+    assert told(Correlator(), steps, settles=True) == told(Correlator(), steps, settles=False)
+
+
+def test_who_waits_to_be_written_is_not_at_rest() -> None:
+    correlator = Correlator()
+    waiting, written = noted(correlator, "waiting"), noted(correlator, "written")
+    waiting.is_waiting = True
+    correlator.settled(written)
+    assert noted(correlator, "waiting") is waiting
+    waiting.is_waiting = False
+    correlator.settled(waiting)
+    assert noted(correlator, "waiting").body["count"] == 3
+
+
 class Api:
     """Takes Events; ``writes`` is what it was asked for."""
 
@@ -110,6 +155,23 @@ async def test_what_is_said_again_before_it_is_written_is_written_once() -> None
     assert await api.after(recorder, 2) == [("create", "a"), ("create", "b")]
     tell(recorder, "a")
     assert (await api.after(recorder, 3))[2:] == [("patch", ("a", 3))]
+
+
+async def test_an_event_about_what_is_at_rest_is_written_as_one_more() -> None:
+    api = Api()
+    recorder = a_recorder(api)
+    tell(recorder, "a")
+    await api.after(recorder, 1)
+    tell(recorder, "a")
+    tell(recorder, "b")
+    assert (await api.after(recorder, 3))[1:] == [("patch", ("a", 2)), ("create", "b")]
+
+
+async def test_a_message_that_is_no_text_is_written_as_far_as_it_is() -> None:
+    api = Api()
+    recorder = a_recorder(api)
+    tell(recorder, "a\udcff")
+    assert await api.after(recorder, 1) == [("create", "a?")]
 
 
 async def test_what_is_too_much_is_dropped_and_warnings_last() -> None:
