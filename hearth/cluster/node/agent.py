@@ -15,6 +15,7 @@ from hearth.cluster.node.scheduling import Unschedulable, add_up, check_fit, req
 from hearth.cluster.node.worker.ahead import Ahead
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import SavedPod, all_folders
+from hearth.cluster.node.worker.podobject import PodObject
 from hearth.cluster.node.worker.podworker import PodWorker
 from hearth.kube import clock as clocks
 from hearth.kube import meta
@@ -101,25 +102,26 @@ class Agent:
         pod = new or old
         assert pod is not None
         if old is not None and new is not None and meta.uid(old) != meta.uid(new):
-            self._gone(meta.uid(old))  # deleted and created anew within one watch event
+            self._gone(old)  # deleted and created anew within one watch event
         if new is None:
-            self._gone(meta.uid(pod))
+            self._gone(pod)
             return
         worker = self._workers.get(meta.uid(pod))
         if worker is not None:
-            worker.update(pod)
+            worker.update(pod, old)
             if worker.is_idle and self._requests[worker.uid]:
                 self._requests[worker.uid] = {}
                 self._schedule_waiting()
         elif meta.uid(pod) not in self._done:
             self._take(pod)
 
-    def _gone(self, uid: str) -> None:
+    def _gone(self, last: Object) -> None:
+        uid = meta.uid(last)
         self._unschedulable.pop(uid, None)
         self._done.discard(uid)
         worker = self._workers.get(uid)
         if worker is not None:
-            worker.gone()
+            worker.gone(last)
 
     def _take(self, pod: Object) -> None:
         """A pod that nobody here runs yet."""
@@ -145,7 +147,8 @@ class Agent:
     def _start(
         self, pod: Object, *, is_bound: bool, known: dict[str, Record] | None = None
     ) -> None:
-        worker = PodWorker(self._context, pod, is_bound=is_bound, known=known)
+        found = PodObject(self._pods, pod)
+        worker = PodWorker(self._context, found, is_bound=is_bound, known=known)
         self._keep(worker)
         self._run_worker(worker)
 
@@ -276,12 +279,13 @@ class Agent:
             self._run_worker(worker)
         current = {meta.uid(pod) for pod in self._pods.list()}
         for uid in self._workers.keys() - current:  # deleted while we looked
-            self._gone(uid)
+            self._gone(pods[uid])
 
     async def _restore(self, pod: Object, saved: SavedPod) -> int:
         """Returns how many containers were adopted. One bad pod keeps no other from its own."""
         try:
-            worker = PodWorker(self._context, pod, is_bound=bool(pod["spec"].get("nodeName")))
+            found, is_bound = PodObject(self._pods, pod), bool(pod["spec"].get("nodeName"))
+            worker = PodWorker(self._context, found, is_bound=is_bound)
             adopted = await worker.restore(saved)
         except Exception:
             log.exception("pod not restored", extra={"pod": meta.key_text(meta.key(pod))})

@@ -98,7 +98,7 @@ async def foresee(context: NodeContext, owner: Owner) -> Spare[Foreseen] | None:
     pod = effective_pod(await context.client.create(PODS, pod, dry_run=True))
     spec = parse_pod(pod)
     folder = PodFolder(context.spares_dir / spec.uid)
-    setup = PodSetup(context, spec, folder, pod, is_ahead=True)
+    setup = PodSetup(context, spec, folder, lambda: pod, is_ahead=True)
     containers = [each for each in spec.containers if can_be_ahead(pod, each)]
     it = Foreseen(pod, spec, setup, folder, preparing, containers)
     is_one = bool(containers) and preparing.covers(spec)

@@ -34,6 +34,7 @@ from hearth.cluster.node.worker.containers import PodContainers, PodState
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
 from hearth.cluster.node.worker.namedtasks import NamedTasks
+from hearth.cluster.node.worker.podobject import PodObject
 from hearth.cluster.node.worker.setup import PodSetup
 from hearth.cluster.node.worker.sizes import until_outgrown
 from hearth.cluster.node.worker.statuswriter import StatusWriter
@@ -56,12 +57,13 @@ class PodWorker:
     def __init__(
         self,
         context: NodeContext,
-        pod: Object,
+        found: PodObject,
         *,
         is_bound: bool,
         known: dict[str, Record] | None = None,
     ) -> None:
-        self.pod = pod
+        self._object = found
+        pod = found()
         self.spec: PodSpec = parse_pod(effective_pod(pod))
         self._context = context
         self._state = PodState(context.clock(), records=known or {})
@@ -69,7 +71,7 @@ class PodWorker:
         self._wakeup = asyncio.Event()
         self._last_failure = ""
         self._folder = PodFolder.of(context.pods_dir, self.spec)
-        self._setup = PodSetup(context, self.spec, self._folder, pod)
+        self._setup = PodSetup(context, self.spec, self._folder, found)
         self._tasks = NamedTasks(self.spec.full_name, self._wakeup.set)
         self._containers = PodContainers(
             context,
@@ -81,11 +83,16 @@ class PodWorker:
             wake=self._wakeup.set,
             tell=self._tell,
         )
-        self._writer = StatusWriter(context, self.spec, pod, is_bound=is_bound)
+        self._writer = StatusWriter(context, self.spec, found, is_bound=is_bound)
         self._state.failure = failure_of(pod)
         self._note_deletion()
 
     # -- told from outside -----------------------------------------------------------------
+
+    @property
+    def pod(self) -> Object:
+        """The object as it is now, or was at last."""
+        return self._object()
 
     @property
     def uid(self) -> str:
@@ -107,22 +114,21 @@ class PodWorker:
         run = self._containers.runs.get(container)
         return None if run is None else run.instance
 
-    def update(self, pod: Object) -> None:
-        """Takes over the object as it is now; it has changed."""
-        is_relabelled = meta.metadata(pod) != meta.metadata(self.pod)
-        self.pod = pod
+    def update(self, pod: Object, before: Object | None) -> None:
+        """Takes over the object as it is now; ``before`` is None when it is told the first time."""
+        is_relabelled = meta.metadata(pod) != meta.metadata(before or self.pod)
+        self._object.followed()
         # Of a spec the one thing that may change and is not of a container: a time limit.
         limit = pod["spec"].get("activeDeadlineSeconds")
         self.spec = replace(self.spec, active_deadline=None if limit is None else float(limit))
-        self._setup.update(pod)
-        self._writer.seen(pod)
         self._note_deletion()
         if is_relabelled and self._state.is_prepared and pod["spec"].get("volumes"):
             self.refresh()
         self._wakeup.set()
 
-    def gone(self) -> None:
+    def gone(self, last: Object) -> None:
         """The object was removed by somebody else: end quickly."""
+        self._object.gone(last)
         self._state.is_gone = True
         deadline = self._context.clock() + _FORCED_GRACE_SECONDS
         if self._state.deletion is None or deadline < self._state.deletion.deadline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from hearth.cluster.node.pod.environment import Facts
 from hearth.cluster.node.pod.network import NODE_ADDRESS, PodNetwork
@@ -31,7 +32,7 @@ class PodSetup:
         context: NodeContext,
         spec: PodSpec,
         folder: PodFolder,
-        pod: Object,
+        pod: Callable[[], Object],
         *,
         is_ahead: bool = False,
     ) -> None:
@@ -39,24 +40,19 @@ class PodSetup:
         self._context = context
         self._spec = spec
         self._folder = folder
-        self._pod = effective_pod(pod)
+        self._object = pod
         self._is_ahead = is_ahead
         self._is_handed_over = False
         self._snapshot: Snapshot = EMPTY
-
-    def update(self, pod: Object) -> None:
-        """Takes over a newer object of the pod."""
-        self._pod = effective_pod(pod)
-
-    @property
-    def has_tokens(self) -> bool:
-        """Whether its volumes hold tokens, which must be renewed in time."""
-        return bool(token_requests(self._pod))
-
-    @property
-    def follows_sources(self) -> bool:
+        # Of a pod these may not change.
+        self.follows_sources = bool(self._pod["spec"].get("volumes"))
         """Whether its volumes may change while it runs."""
-        return bool(self._pod["spec"].get("volumes"))
+        self.has_tokens = bool(token_requests(self._pod))
+        """Whether its volumes hold tokens, which must be renewed in time."""
+
+    @property
+    def _pod(self) -> Object:
+        return effective_pod(self._object())
 
     async def prepare(self) -> None:
         """Makes everything; raises PrepareError where something is missing. May be called again.
@@ -78,9 +74,9 @@ class PodSetup:
 
     async def look_up(self) -> None:
         """Fetches what the pod refers to, as it is now."""
-        if needs_api(self._pod):
-            sources = self._context.sources
-            self._snapshot = await sources.snapshot(self._pod, with_tokens=not self._is_ahead)
+        pod, sources = self._pod, self._context.sources
+        if needs_api(pod):
+            self._snapshot = await sources.snapshot(pod, with_tokens=not self._is_ahead)
 
     async def refresh(self) -> None:
         """Brings the files of volumes up to date; a source that is gone leaves them as they are."""

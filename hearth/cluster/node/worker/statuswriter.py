@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hearth.cluster.node.pod.lifecycle import Observed
@@ -29,9 +29,14 @@ _FINISH_SECONDS = 20.0
 
 
 class StatusWriter:
-    """Writes while ``run`` runs; ``finish`` ends the object."""
+    """Writes while ``run`` runs; ``finish`` ends the object.
 
-    def __init__(self, context: NodeContext, spec: PodSpec, pod: Object, *, is_bound: bool) -> None:
+    ``pod`` gives it as it is now: conditions of others are taken over from it.
+    """
+
+    def __init__(
+        self, context: NodeContext, spec: PodSpec, pod: Callable[[], Object], *, is_bound: bool
+    ) -> None:
         self._context = context
         self._spec = spec
         self._pod = pod
@@ -44,10 +49,6 @@ class StatusWriter:
         self._turn = asyncio.Lock()
         self._is_lost = False
 
-    def seen(self, pod: Object) -> None:
-        """A newer object from the watch: conditions of others are taken over from it."""
-        self._pod = pod
-
     def offer(self, observed: Observed, *, now: float) -> None:
         """Notes what the status should be; wakes the writer when that is news."""
         self._offered = make_status(self._spec, observed, self._previous(), now=now)
@@ -57,7 +58,7 @@ class StatusWriter:
 
     def _previous(self) -> Mapping[str, Any]:
         """What transition times are kept from: our last status, with the conditions of others."""
-        current = self._pod.get("status") or {}
+        current = self._pod().get("status") or {}
         if self._sent is None:
             return current
         ours = {c["type"] for c in self._sent["conditions"]}
@@ -148,7 +149,7 @@ class StatusWriter:
         if ports != self._sent_ports:
             metadata["annotations"] = {PORTS_ANNOTATION: annotation_text(ports)}
         # Fields that the status no longer has are removed by name: this is a merge patch.
-        before = self._sent if self._sent is not None else self._pod.get("status") or {}
+        before = self._sent if self._sent is not None else self._pod().get("status") or {}
         stale: Status = {key: None for key in before if key not in offered}
         await self._context.client.patch(
             PODS,

@@ -45,7 +45,7 @@ async def test_the_last_status_is_written_once_though_it_is_under_way(
         sources=cast(Any, SimpleNamespace()),
         reach=cast(Any, SimpleNamespace()),
     )
-    writer = StatusWriter(context, parse_pod(pod), pod, is_bound=True)
+    writer = StatusWriter(context, parse_pod(pod), lambda: pod, is_bound=True)
     running = asyncio.create_task(writer.run())
     writer.offer(Observed({}), now=0.0)
     await until(lambda: client.asked == ["status"])
