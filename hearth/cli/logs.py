@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from hearth.kube import meta
 from hearth.kube.access import Access
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.durations import parse_go_duration
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
@@ -21,16 +23,35 @@ _SERVICE_LABEL = "serving.knative.dev/service"
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """What the command line of ``hearth logs`` says; ``tail`` counts lines of each pod."""
+    """What the command line of ``hearth logs`` says.
+
+    ``tail`` counts lines of each pod; ``since`` is a duration as Go writes them, or nothing.
+    """
 
     service: str
     namespace: str
     follow: bool
     tail: int | None
+    since: str = ""
+
+    def query(self) -> dict[str, str]:
+        """Return what the API is asked; raise UserError."""
+        said = {"follow": "true" if self.follow else "", "tailLines": self.tail}
+        return {k: str(v) for k, v in {**said, **self._since()}.items() if v not in ("", None)}
+
+    def _since(self) -> dict[str, int]:
+        try:
+            seconds = parse_go_duration(self.since) if self.since else None
+        except ValueError as error:
+            raise UserError(f"--since {self.since}: give a time as 5s, 2m or 3h") from error
+        if seconds is not None and seconds <= 0:
+            raise UserError(f"--since {self.since}: give a time that has passed, as 5s, 2m or 3h")
+        return {} if seconds is None else {"sinceSeconds": math.ceil(seconds)}
 
 
 def print_logs(api: Access, options: LogOptions) -> int:
     """Prints the logs of a service's pods; returns the exit code."""
+    options.query()
     try:
         asyncio.run(_print(api, options))
     except ApiError as error:
@@ -74,11 +95,7 @@ def _has_started(pod: Object) -> bool:
 
 
 async def _stream(client: KubeClient, pod: Object, options: LogOptions, *, prefix: bool) -> None:
-    query = {"container": pod["spec"]["containers"][0]["name"]}
-    if options.follow:
-        query["follow"] = "true"
-    if options.tail is not None:
-        query["tailLines"] = str(options.tail)
+    query = {"container": pod["spec"]["containers"][0]["name"], **options.query()}
     head = f"[{meta.name(pod)}] ".encode() if prefix else b""
     try:
         async for line in client.logs(meta.name(pod), meta.namespace(pod), query=query):

@@ -117,6 +117,7 @@ def logs(
     namespace: Namespace = "default",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
+    since: Annotated[str, typer.Option(help="Only what is newer than that: 5s, 2m, 3h.")] = "",
     name: Name = "default",
     data_dir: DataDir = None,
     kubeconfig: ClusterOrHere = None,
@@ -125,7 +126,7 @@ def logs(
     from hearth.cli.access import access_of_either
     from hearth.cli.logs import LogOptions, print_logs
 
-    options = LogOptions(service, namespace, follow, tail)
+    options = LogOptions(service, namespace, follow, tail, since)
     raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 

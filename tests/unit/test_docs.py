@@ -62,7 +62,7 @@ def operations() -> str:
 
 
 def _commands() -> list[tuple[str, list[str]]]:
-    """Every command of the command line with its options and their short forms."""
+    """Every command of the command line with the options that it shows and their short forms."""
     found = []
     root = typer.main.get_command(app)
     stack = [("hearth", root)]
@@ -72,7 +72,8 @@ def _commands() -> list[tuple[str, list[str]]]:
         if children:
             stack += [(f"{path} {name}", child) for name, child in children.items()]
             continue
-        options = ["|".join(p.opts) for p in command.params if p.opts[0].startswith("--")]
+        shown = [each for each in command.params if not getattr(each, "hidden", False)]
+        options = ["|".join(each.opts) for each in shown if each.opts[0].startswith("--")]
         found.append((path, options))
     return sorted(found)
 

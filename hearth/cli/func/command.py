@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli.func.configcommands import config_app
-from hearth.cli.func.others import Builder, Deployer, GitUrl, Remote, Username, refuse
+from hearth.cli.func.configcommands import config_app, envs_app, labels_app
+from hearth.cli.func.flags import as_funcs
 from hearth.cli.func.repositorycommands import repository_app
 from hearth.cli.options import ClusterOrHere, DataDir, Name, folder_of
 
@@ -20,7 +20,8 @@ ProjectPath = Annotated[Path, typer.Option("--path", "-p", help="Folder of the p
 MaybeNamespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Default: the project's, else default.")
 ]
-Output = Annotated[str, typer.Option("--output", "-o", help="human or json.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="human, plain, json or yaml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 RepositoryUrl = Annotated[
     str,
     typer.Option(
@@ -36,7 +37,11 @@ HERE = Path()
 
 @func_app.command()
 def create(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make it in.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Folder to make it in.", show_default=False),
+    ] = None,
+    path: ProjectPath = HERE,
     language: Annotated[str, typer.Option("--language", "-l", help="What it is in.")] = "python",
     template: Annotated[
         str,
@@ -47,48 +52,72 @@ def create(
     """Make the project of a new function."""
     from hearth.cli.func.projects import create
 
-    create(folder, language, template, repository)
+    create(folder or path, language, template, repository)
 
 
 @func_app.command()
-def languages(repository: RepositoryUrl = "") -> None:
+def languages(repository: RepositoryUrl = "", as_json: AsJson = False) -> None:
     """List the languages and the templates of each."""
+    from hearth.cli.func.outputs import is_printed
     from hearth.cli.func.projects import templates_of
 
-    for language, templates in templates_of(repository).items():
-        typer.echo(f"{language}: {', '.join(templates)}")
+    found = templates_of(repository)
+    if not is_printed(list(found), "json" if as_json else "human"):
+        for language, templates in found.items():
+            typer.echo(f"{language}: {', '.join(templates)}")
 
 
 @func_app.command()
 def templates(
     language: Annotated[str, typer.Argument(help="Of one language.", show_default=False)] = "",
     repository: RepositoryUrl = "",
+    as_json: AsJson = False,
 ) -> None:
     """List the templates of each language, a line each."""
+    from hearth.cli.func.outputs import is_printed
     from hearth.cli.func.projects import templates_of
 
-    for each, names in templates_of(repository).items():
-        for template in names if language in ("", each) else ():
-            typer.echo(template if language else f"{each}  {template}")
+    found = templates_of(repository)
+    of_one = found.get(language, [])
+    if is_printed(of_one if language else found, "json" if as_json else "human"):
+        return
+    for each in of_one if language else [f"{of}  {t}" for of, all in found.items() for t in all]:
+        typer.echo(each)
 
 
 @func_app.command()
-def version() -> None:
+def version(
+    output: Annotated[str, typer.Option("--output", "-o", help="human, json or yaml.")] = "human",
+) -> None:
     """Print the versions of Hearth and of the func.yaml that it writes."""
     from importlib.metadata import version
 
+    from hearth.cli.func.outputs import is_printed
     from hearth.functions.projects.project import SPEC_VERSION
 
-    typer.echo(f"hearth {version('hearth-serving')}, func.yaml {SPEC_VERSION}")
+    ours = version("hearth-serving")
+    if not is_printed({"version": ours, "specVersion": SPEC_VERSION}, output):
+        typer.echo(f"hearth {ours}, func.yaml {SPEC_VERSION}")
 
 
 @func_app.command()
-def build(path: ProjectPath = HERE, builder: Builder = "") -> None:
+def environment(
+    path: ProjectPath = HERE,
+    format: Annotated[str, typer.Option("--format", "-f", help="json or yaml.")] = "json",
+) -> None:
+    """Print what editors' plug-ins for func ask: versions, languages, templates, the project."""
+    from hearth.cli.func.outputs import is_printed
+    from hearth.cli.func.projects import environment
+
+    is_printed(environment(path), format)
+
+
+@func_app.command()
+def build(path: ProjectPath = HERE) -> None:
     """Make a function ready to run here; `hearth func deploy` makes images, too."""
     from hearth.cli.func.projects import project_in
     from hearth.cli.func.running import built_function
 
-    refuse(builder=builder)
     project_in(path)
     typer.echo(f"built in {built_function(path.absolute()).folder}")
 
@@ -121,11 +150,6 @@ def deploy(
         str | None, typer.Option("--base", "--base-image", help="The image that it is made on.")
     ] = None,
     platform: Annotated[str | None, typer.Option(help="What it is for, as linux/arm64.")] = None,
-    remote: Remote = False,
-    git_url: GitUrl = "",
-    builder: Builder = "",
-    deployer: Deployer = "",
-    username: Username = "",
     domain: Annotated[str | None, typer.Option(help="A name of your own that reaches it.")] = None,
     service_account: Annotated[str | None, typer.Option(help="Account its pods run as.")] = None,
     warm: Annotated[
@@ -144,7 +168,6 @@ def deploy(
     from hearth.cli.deploy.wanted import DeployOptions
     from hearth.cli.func.projects import project_in
 
-    refuse(remote=remote, git_url=git_url, builder=builder, deployer=deployer, username=username)
     project_in(path)
     flags = {
         "env": env,
@@ -183,7 +206,8 @@ def invoke(
     file: Annotated[Path | None, typer.Option(help="A file to send, in base64.")] = None,
     content_type: Annotated[str, typer.Option(help="Of the data.")] = "application/json",
     extension: Annotated[
-        list[str] | None, typer.Option(help="NAME=VALUE of the event; repeatable.")
+        list[str] | None,
+        typer.Option("--extension", "-e", help="NAME=VALUE of the event; repeatable."),
     ] = None,
     request_type: Annotated[str, typer.Option(help="POST or GET.")] = "POST",
     namespace: MaybeNamespace = None,
@@ -232,7 +256,9 @@ FunctionName = Annotated[
 def describe(
     function: FunctionName = "",
     path: ProjectPath = HERE,
-    output: Annotated[str, typer.Option("--output", "-o", help="human, json or url.")] = "human",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="human, plain, json, yaml or url.")
+    ] = "human",
     namespace: MaybeNamespace = None,
     name: Name = "default",
     data_dir: DataDir = None,
@@ -253,6 +279,9 @@ def logs(
     path: ProjectPath = HERE,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
+    since: Annotated[
+        str, typer.Option(help="Only what is newer than that: 5s, 2m, 3h. Default: all.")
+    ] = "",
     namespace: MaybeNamespace = None,
     name: Name = "default",
     data_dir: DataDir = None,
@@ -264,7 +293,7 @@ def logs(
     from hearth.cli.logs import LogOptions, print_logs
 
     found, where = named(function, path, namespace)
-    options = LogOptions(found, where, follow, tail)
+    options = LogOptions(found, where, follow, tail, since)
     raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 
@@ -300,3 +329,6 @@ def subscribe(
     from hearth.functions.projects.manifest import subscribed
 
     save(path, subscribed(project_in(path), source, pairs("--filter", filter or [])))
+
+
+as_funcs(func_app, config_app, envs_app, labels_app, repository_app)

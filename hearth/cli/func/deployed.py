@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
+from hearth.cli.func.outputs import is_printed
 from hearth.cli.services import found_service
 from hearth.functions.deploying.progress import condition
 from hearth.functions.projects.manifest import NAME_LABEL, RUNTIME_LABEL
@@ -22,10 +22,9 @@ _SERVICE = "serving.knative.dev/service"
 def show_functions(api: Access, namespace: str | None, output: str) -> None:
     """Print all functions of a namespace, or of all, as func's list does."""
     items = asyncio.run(_functions(api, namespace))
-    if output == "json":
-        print(json.dumps(items, indent=2))
+    if is_printed(items, output, "plain"):
         return
-    if not items:
+    if not items and output == "human":
         print("no functions found")
         return
     columns = ("name", "namespace", "runtime", "deployer", "url", "ready", "replicas")
@@ -66,12 +65,28 @@ def _item(service: Object, pods: list[Object]) -> dict[str, Any]:
 def describe(api: Access, name: str, namespace: str, output: str) -> None:
     """Print what func's describe does of one function."""
     said = asyncio.run(_described(api, name, namespace))
-    if output == "json":
-        print(json.dumps(said, indent=2))
+    if is_printed(said, output, "plain", "url"):
         return
     if output == "url":
         print("\n".join(said["routes"]))
-        return
+    elif output == "plain":
+        _print_plain(said)
+    else:
+        _print_described(said)
+
+
+def _print_plain(said: dict[str, Any]) -> None:
+    for what in ("name", "image", "namespace"):
+        print(what.capitalize(), said[what])
+    for route in said["routes"]:
+        print("Route", route)
+    print("Ready", said["ready"])
+    print("Deployer knative")
+    for each in said["subscriptions"]:
+        print("Subscription", each["source"], each["type"], each["broker"])
+
+
+def _print_described(said: dict[str, Any]) -> None:
     for title, lines in (
         ("Function name:", [said["name"]]),
         ("Function is built in image:", [said["image"]]),

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+import importlib.metadata
+import os
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from hearth.cli.deploy.wanted import pairs
+import yaml
+
 from hearth.cli.errors import UserError
 from hearth.cli.func import repositories
+from hearth.cli.func.outputs import is_printed
 from hearth.functions.deploying.settings import SettingsError, service_name
 from hearth.functions.projects.project import (
     FILE,
+    SPEC_VERSION,
     Env,
     Label,
     Project,
@@ -88,36 +94,59 @@ def named(name: str, folder: Path, namespace: str | None) -> tuple[str, str]:
     return str(project.name), namespace or project.namespace or "default"
 
 
-def change_envs(folder: Path, add: Sequence[str], remove: Sequence[str]) -> None:
-    """Add and remove variables of func.yaml, and print those that are there then."""
+def change_envs(
+    folder: Path, add: Mapping[str, str], remove: Collection[str], output: str = "human"
+) -> None:
+    """Add and remove variables of func.yaml, and print those that are there then.
+
+    A variable without a name is all of what its value refers to.
+    """
     project = project_in(folder)
-    added, gone = _changes(add, remove)
-    fresh = [Env.model_construct(name=name, value=value) for name, value in added.items()]
-    project.run.envs = [env for env in project.run.envs if env.name not in gone] + fresh
-    _keep(folder, project, is_changed=bool(gone))
-    _print_pairs((env.name, env.value) for env in project.run.envs)
+    fresh = [Env.model_construct(name=name or None, value=value) for name, value in add.items()]
+    gone = {*add, *remove} - {""}
+    project.run.envs = [e for e in project.run.envs if e.name not in gone and e not in fresh]
+    project.run.envs += fresh
+    _keep(folder, project, is_changed=bool(add or remove))
+    _print_pairs(((env.name, env.value) for env in project.run.envs), "name", output)
 
 
-def change_labels(folder: Path, add: Sequence[str], remove: Sequence[str]) -> None:
+def change_labels(
+    folder: Path, add: Mapping[str, str], remove: Collection[str], output: str = "human"
+) -> None:
     """Add and remove labels of func.yaml, and print those that are there then."""
     project = project_in(folder)
-    added, gone = _changes(add, remove)
-    fresh = [Label.model_construct(key=key, value=value) for key, value in added.items()]
-    kept = [label for label in project.deploy.labels if label.key not in gone]
-    project.deploy.labels = kept + fresh
+    fresh = [Label.model_construct(key=key, value=value) for key, value in add.items()]
+    gone = {*add, *remove}
+    project.deploy.labels = [e for e in project.deploy.labels if e.key not in gone] + fresh
     _keep(folder, project, is_changed=bool(gone))
-    _print_pairs((label.key, label.value) for label in project.deploy.labels)
+    _print_pairs(((label.key, label.value) for label in project.deploy.labels), "key", output)
 
 
-def _changes(add: Sequence[str], remove: Sequence[str]) -> tuple[dict[str, str], set[str]]:
-    """What comes, and the names of what was there that goes."""
-    added = pairs("--add", add)
-    return added, {*added, *remove}
+def _print_pairs(found: Iterable[tuple[str | None, str | None]], name: str, output: str) -> None:
+    """For people, or as func.yaml has them."""
+    pairs = list(found)
+    said = [
+        {k: v for k, v in ((name, of), ("value", value)) if v is not None} for of, value in pairs
+    ]
+    if is_printed(said, output):
+        return
+    for of, value in pairs:
+        print(f"{of}={value or ''}" if of else value)
 
 
-def _print_pairs(found: Iterable[tuple[str | None, str | None]]) -> None:
-    for name, value in found:
-        print(f"{name}={value or ''}" if name else value)
+def environment(folder: Path) -> dict[str, Any]:
+    """Return what func's ``environment`` tells plug-ins of editors, as far as it is so here."""
+    there = templates_of("")
+    ours = importlib.metadata.version("hearth-serving")
+    said: dict[str, Any] = {"Version": ours, "SpecVersion": SPEC_VERSION, "Languages": list(there)}
+    said |= {"Templates": there, "Environment": _func_variables()}
+    if (folder / FILE).exists():
+        said["Function"] = yaml.safe_load(write_project(project_in(folder)))
+    return said
+
+
+def _func_variables() -> list[str]:
+    return sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith("FUNC_"))
 
 
 def _keep(folder: Path, project: Project, *, is_changed: bool) -> None:
