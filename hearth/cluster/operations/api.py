@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import SystemRandom
 
 from hearth.cluster.admission.attempt import Admission, NoAdmission
 from hearth.cluster.model.aggregates import Aggregates
@@ -18,15 +18,13 @@ from hearth.cluster.store import store as storage
 from hearth.kube.clock import Clock, rfc3339
 from hearth.kube.names import random_suffix
 
-_RANDOM = SystemRandom()
-
 
 def _new_uid() -> str:
     return str(uuid.uuid4())
 
 
 def _new_suffix() -> str:
-    return random_suffix([_RANDOM.randrange(1 << 30) for _ in range(5)])
+    return random_suffix(list(os.urandom(5)))
 
 
 @dataclass

@@ -24,7 +24,6 @@ from hearth.cluster.rest.handlers.reading import selection_of
 from hearth.cluster.rest.requests import Response
 from hearth.cluster.rest.selection import Selection
 from hearth.cluster.store.store import Compacted
-from hearth.timeouts import time_limit
 
 BOOKMARK_SECONDS = 30.0
 LAST_BOOKMARK_SECONDS = 2.0
@@ -194,7 +193,7 @@ class Stream:
         while not self._backlog.closed:
             until = min(deadline, bookmark_at)
             if not self._backlog.waiting:
-                await self._wait(until - loop.time())
+                await self._wait(until)
             for piece in self._rendered(self._backlog.take()):
                 yield piece
             if loop.time() >= deadline:
@@ -209,13 +208,15 @@ class Stream:
             return self._options.timeout_seconds
         return MIN_TIMEOUT_SECONDS + _RANDOM.randrange(MIN_TIMEOUT_SECONDS)
 
-    async def _wait(self, seconds: float) -> None:
-        self._backlog.wake.clear()
+    async def _wait(self, until: float) -> None:
+        """Until something waits to be sent, or that moment of the loop's clock."""
+        wake = self._backlog.wake
+        wake.clear()
+        timer = asyncio.get_running_loop().call_at(until, wake.set)
         try:
-            async with time_limit(max(seconds, 0)):
-                await self._backlog.wake.wait()
-        except TimeoutError:
-            return
+            await wake.wait()
+        finally:
+            timer.cancel()
 
     def _bookmark(self) -> bytes:
         """Everything up to here has been sent, or was not of interest."""
