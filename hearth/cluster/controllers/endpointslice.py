@@ -48,11 +48,7 @@ def _selector_clause(service: Object) -> Iterator[str]:
     """One clause of the selector finds the candidates among many Services."""
     selector = service["spec"].get("selector") or {}
     if selector:
-        yield _clause(meta.namespace(service), *min(selector.items()))
-
-
-def _clause(namespace: str, label: str, value: str) -> str:
-    return f"{namespace}/{label}={value}"
+        yield sources.clause(meta.namespace(service), *min(selector.items()))
 
 
 def _service_of(endpoint_slice: Object) -> Iterator[str]:
@@ -61,19 +57,13 @@ def _service_of(endpoint_slice: Object) -> Iterator[str]:
         yield f"{meta.namespace(endpoint_slice)}/{carried[SERVICE_NAME]}"
 
 
-def _clauses_of(pod: Object) -> Iterator[str]:
-    for label, value in meta.labels(pod).items():
-        yield _clause(meta.namespace(pod), label, value)
-
-
 _SERVICES_BY_SELECTOR = Index(sources.SERVICES, _selector_clause)
 _SLICES_BY_SERVICE = Index(sources.ENDPOINTSLICES, _service_of)
-_PODS_BY_CLAUSE = Index(sources.PODS, _clauses_of)
 
 
 def _services_of_pod(lister: Lister, pod: Object) -> Iterator[Key]:
     labels = meta.labels(pod).items()
-    for clause in _clauses_of(pod):
+    for clause in sources.clauses_of(pod):
         for service in lister.by_index(_SERVICES_BY_SELECTOR, clause):
             if service["spec"]["selector"].items() <= labels:
                 yield meta.key(service)
@@ -112,7 +102,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
     matched = [
         pod
         for clause in _selector_clause(service)
-        for pod in lister.by_index(_PODS_BY_CLAUSE, clause)
+        for pod in lister.by_index(sources.PODS_BY_CLAUSE, clause)
         if selector.items() <= meta.labels(pod).items()
     ]
     return Observed(service, matched, lister.by_index(_SLICES_BY_SERVICE, meta.key_text(key)))
@@ -234,7 +224,7 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
         Watch(sources.PODS, _services_of_pod, when=_is_shown_otherwise),
         Watch(sources.ENDPOINTSLICES, _services_of_slice, is_own=True),
     ),
-    indexes=(_SERVICES_BY_SELECTOR, _SLICES_BY_SERVICE, _PODS_BY_CLAUSE),
+    indexes=(_SERVICES_BY_SELECTOR, _SLICES_BY_SERVICE, sources.PODS_BY_CLAUSE),
     delay_seconds=DELAY_SECONDS,
     field_manager="endpointslice-controller",
 )

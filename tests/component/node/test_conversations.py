@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cluster.node.pod.spec import Container, parse_pod
 from hearth.cluster.node.runtime.api import STDOUT, Size, StartError
 from hearth.cluster.node.runtime.logs import RotatingFile
 from hearth.cluster.node.runtime.processes.console import Console
@@ -105,14 +104,8 @@ async def test_a_program_that_is_not_there_has_no_terminal_either(program: str) 
 # -- the console of a container ----------------------------------------------------------------
 
 
-def a_container(**fields: object) -> Container:
-    main = {"name": "main", "image": "app", **fields}
-    pod = {"metadata": {"name": "p", "namespace": "d", "uid": "u"}, "spec": {"containers": [main]}}
-    return parse_pod(pod).containers[0]
-
-
 def started(console: Console, script: str, **fields: object) -> Process:
-    given = console.open(a_container(**fields))
+    given = console.open(fields)
     argv = ("/bin/sh", "-c", script)
     launch = Launch(
         argv, ENV, "/", given.stdout, given.stderr, stdin=given.stdin, terminal=given.terminal

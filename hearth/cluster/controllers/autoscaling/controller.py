@@ -68,18 +68,7 @@ def _is_deployment(reference: Mapping[str, Any]) -> bool:
     return (group, reference["kind"]) == (DEPLOYMENTS.group, DEPLOYMENTS.kind)
 
 
-def _labels(pod: Object) -> Iterator[str]:
-    for label, value in meta.labels(pod).items():
-        yield _clause(meta.namespace(pod), label, value)
-
-
-def _clause(namespace: str, label: str, value: str) -> str:
-    return f"{namespace}/{label}={value}"
-
-
 _BY_DEPLOYMENT = Index(_SOURCE, _targets)
-_PODS_BY_LABEL = Index(sources.PODS, _labels)
-"""With 1,000 autoscalers looking through all pods of a namespace was half of what they cost."""
 
 
 @dataclass(slots=True)
@@ -106,7 +95,7 @@ class Autoscaler:
         self._known: dict[Key, _Known] = {}
         self._awake: set[Key] = set()
         """Those that are looked at though nothing has changed."""
-        manager.add_controller(NAME, self, indexes=(_BY_DEPLOYMENT, _PODS_BY_LABEL))
+        manager.add_controller(NAME, self, indexes=(_BY_DEPLOYMENT, sources.PODS_BY_CLAUSE))
         manager.on_change(_SOURCE, self._changed)
         manager.on_change(sources.DEPLOYMENTS, self._deployment_changed)
         manager.cache(sources.PODS)
@@ -187,7 +176,7 @@ class Autoscaler:
     def _pods(self, place: str, selector: LabelSelector) -> list[Object]:
         label, value = required_label(selector)
         found = (
-            self._manager.by_index(_PODS_BY_LABEL, _clause(place, label, value))
+            self._manager.by_index(sources.PODS_BY_CLAUSE, sources.clause(place, label, value))
             if label
             else self._manager.list(sources.PODS, place)
         )

@@ -69,12 +69,11 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container; ``raw`` is the object it came from (env and mounts are read there)."""
+    """One container; env, mounts and resources are read in its object (``raw_container``)."""
 
     name: str
     image: str
     stage: Stage
-    raw: Mapping[str, Any]
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     working_dir: str = ""
@@ -140,6 +139,13 @@ def parse_pod(pod: Object) -> PodSpec:
     )
 
 
+def raw_container(pod: Object, name: str) -> Mapping[str, Any]:
+    """The container of that name, which there must be, as the pod's object has it."""
+    spec = pod["spec"]
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    return next(raw for raw in containers if raw["name"] == name)
+
+
 def is_warm(pod: Object) -> bool:
     """Whether a pod asks for a warm interpreter."""
     return meta.annotations(pod).get(WARM) == "enabled"
@@ -155,7 +161,6 @@ def _container(raw: Mapping[str, Any], stage: Stage) -> Container:
         name=raw["name"],
         image=raw.get("image") or "",
         stage=stage,
-        raw=raw,
         command=tuple(raw.get("command") or ()),
         args=tuple(raw.get("args") or ()),
         working_dir=raw.get("workingDir") or "",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakSet
 
 from hearth.cluster.node.pod.spec import Container, Probe
@@ -22,15 +22,23 @@ _UNANSWERED_SECONDS = 3.0
 _HOOK_SECONDS = 3600.0  # Kubernetes sets no limit for postStart
 
 
-@dataclass(slots=True)
-class Reports:
+class Reports(Protocol):
     """Where the results go; all are called on the loop."""
 
-    started: Callable[[], None]
-    ready: Callable[[bool], None]
-    unhealthy: Callable[[str, str], None]  # (reason, message) of an event
-    failed: Callable[[str, int | None], None]  # (why, grace seconds): the container is to end
-    unanswered: Callable[[int | str], None]  # (port): nobody has answered there for seconds
+    def started(self) -> None:
+        """The container has started."""
+
+    def ready(self, is_ready: bool) -> None:
+        """It is ready, or not any more."""
+
+    def unhealthy(self, reason: str, message: str) -> None:
+        """For an event."""
+
+    def failed(self, why: str, grace: int | None) -> None:
+        """The container is to end, within ``grace`` seconds."""
+
+    def unanswered(self, port: int | str) -> None:
+        """Nobody has answered there for seconds."""
 
 
 @dataclass(slots=True)
@@ -53,11 +61,19 @@ class Prober:
         self.reports.started()
         if self.container.readiness is None:
             self.reports.ready(True)
+        await self._watch(self.container.liveness, self.container.readiness)
+
+    async def _watch(self, liveness: Probe | None, readiness: Probe | None) -> None:
+        """Where there is only one, a task of its own would be a kilobyte for each pod."""
+        if liveness is None or readiness is None:
+            if liveness is not None:
+                await self._watch_liveness(liveness)
+            elif readiness is not None:
+                await self._watch_readiness(readiness)
+            return
         async with asyncio.TaskGroup() as group:
-            if self.container.liveness is not None:
-                group.create_task(self._watch_liveness(self.container.liveness))
-            if self.container.readiness is not None:
-                group.create_task(self._watch_readiness(self.container.readiness))
+            group.create_task(self._watch_liveness(liveness))
+            group.create_task(self._watch_readiness(readiness))
 
     async def _run_post_start(self) -> bool:
         hook = self.container.post_start
@@ -102,6 +118,8 @@ _waited_for: WeakSet[_ProbeLoop] = WeakSet()
 
 class _ProbeLoop:
     """Asks one probe again and again; yields the progress after each answer."""
+
+    __slots__ = ("__weakref__", "_eager", "_name", "_next", "_probe", "_progress", "_watch")
 
     def __init__(self, watch: Prober, probe: Probe, name: str, *, eager: bool) -> None:
         self._watch = watch

@@ -16,17 +16,17 @@ format of ``runtime.crilog``, where the API server reads it even while no node r
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from hearth.cluster.node.pod.dns import PodDns
 from hearth.cluster.node.pod.environment import Facts, Sources
 from hearth.cluster.node.pod.listening import Listening
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.pod.spec import Container, PodSpec
+from hearth.cluster.node.pod.spec import Container, PodSpec, raw_container
 from hearth.cluster.node.volumes.folders import VolumeFolders
 
 Report = Callable[[str, str, str], None]
@@ -124,6 +124,11 @@ class StartRequest:
     files: ContainerFiles
     report: Report
     dns: PodDns = field(default_factory=PodDns)
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The container as the pod's object has it."""
+        return raw_container(self.facts.pod, self.container.name)
 
 
 STDOUT, STDERR = 1, 2

@@ -17,7 +17,7 @@ from hearth.cluster.node.pod.network import PodNetwork, declared_port
 from hearth.cluster.node.pod.records import Record, Running, Terminated
 from hearth.cluster.node.pod.spec import Container, PodSpec
 from hearth.cluster.node.probes.handlers import Target
-from hearth.cluster.node.probes.prober import Prober, Reports
+from hearth.cluster.node.probes.prober import Prober
 from hearth.cluster.node.runtime.api import (
     CreateError,
     Exit,
@@ -275,30 +275,20 @@ class PodContainers:
         container = run.container
         hook = container.post_start if not is_started else None
         if not any((hook, container.startup, container.liveness, container.readiness)):
-            self._mark(run, is_started=True, is_ready=True)
+            self.mark(run, is_started=True, is_ready=True)
             return
         prober = Prober(
             container,
             run.target,
             run.instance.started_at,
             self._context.clock,
-            self._reports(run),
+            _Reports(self, run),
         )
         self._health[container.name] = asyncio.create_task(
             prober.run(is_started=is_started), name=f"{self._spec.name}-health-{container.name}"
         )
 
-    def _reports(self, run: ContainerRun) -> Reports:
-        name = run.container.name
-        return Reports(
-            started=lambda: self._mark(run, is_started=True),
-            ready=lambda ready: self._mark(run, is_ready=ready),
-            unhealthy=lambda reason, message: self._tell("Warning", reason, message, name),
-            failed=lambda why, grace: self._request_kill(run, why, grace),
-            unanswered=lambda port: self._look_where_it_listens(run, port),
-        )
-
-    def _look_where_it_listens(self, run: ContainerRun, port: int | str) -> None:
+    def look_where_it_listens(self, run: ContainerRun, port: int | str) -> None:
         """Begins to, at most once in a while."""
         self._tasks.spawn(f"listening-{run.container.name}", self._find_listening(run, port))
 
@@ -316,7 +306,7 @@ class PodContainers:
                 self._tell("Warning", "OtherPort", text, name)
         await asyncio.sleep(_LOOK_SECONDS)
 
-    def _mark(
+    def mark(
         self, run: ContainerRun, *, is_started: bool | None = None, is_ready: bool | None = None
     ) -> None:
         """Notes what the probes say, of the instance that they asked."""
@@ -332,7 +322,12 @@ class PodContainers:
         if changed != record:
             self._set(name, changed)
 
-    def _request_kill(self, run: ContainerRun, why: str, grace: int | None) -> None:
+    def tell_unhealthy(self, run: ContainerRun, reason: str, message: str) -> None:
+        """An event about a probe or hook."""
+        self._tell("Warning", reason, message, run.container.name)
+
+    def request_kill(self, run: ContainerRun, why: str, grace: int | None) -> None:
+        """Has the pod's loop end an instance."""
         name = run.container.name
         if self.runs.get(name) is run:
             self._set(name, replace(self._record(name), kill_reason=why, kill_grace=grace))
@@ -405,3 +400,26 @@ class PodContainers:
         ):
             text = f"Back-off restarting failed container {container.name} in pod"
             self._tell("Warning", "BackOff", f"{text} {self._spec.full_name}", container.name)
+
+
+@dataclass(slots=True)
+class _Reports:
+    """What the probes of one instance come to."""
+
+    containers: PodContainers
+    run: ContainerRun
+
+    def started(self) -> None:
+        self.containers.mark(self.run, is_started=True)
+
+    def ready(self, is_ready: bool) -> None:
+        self.containers.mark(self.run, is_ready=is_ready)
+
+    def unhealthy(self, reason: str, message: str) -> None:
+        self.containers.tell_unhealthy(self.run, reason, message)
+
+    def failed(self, why: str, grace: int | None) -> None:
+        self.containers.request_kill(self.run, why, grace)
+
+    def unanswered(self, port: int | str) -> None:
+        self.containers.look_where_it_listens(self.run, port)

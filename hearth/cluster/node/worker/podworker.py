@@ -38,6 +38,7 @@ from hearth.cluster.node.worker.podobject import PodObject
 from hearth.cluster.node.worker.setup import PodSetup
 from hearth.cluster.node.worker.sizes import until_outgrown
 from hearth.cluster.node.worker.statuswriter import StatusWriter
+from hearth.cluster.node.worker.wakeup import Wakeup
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.meta import Object
@@ -68,7 +69,7 @@ class PodWorker:
         self._context = context
         self._state = PodState(context.clock(), records=known or {})
         self._is_over = False
-        self._wakeup = asyncio.Event()
+        self._wakeup = Wakeup()
         self._last_failure = ""
         self._folder = PodFolder.of(context.pods_dir, self.spec)
         self._setup = PodSetup(context, self.spec, self._folder, found)

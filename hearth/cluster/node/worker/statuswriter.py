@@ -11,11 +11,14 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from hearth.cluster.node.pod.lifecycle import Observed
 from hearth.cluster.node.pod.network import PortMap, annotation_text
 from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.pod.status import Status, make_status
 from hearth.cluster.node.worker.context import NodeContext
+from hearth.cluster.node.worker.wakeup import Wakeup
 from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
@@ -41,17 +44,19 @@ class StatusWriter:
         self._spec = spec
         self._pod = pod
         self._is_bound = is_bound
-        self._offered: Status | None = None
+        self._offered = b""
         self._ports: PortMap = {}
-        self._sent: Status | None = None
+        self._sent = b""
+        """The status as JSON, a quarter of the size of the object; empty before the first."""
         self._sent_ports: PortMap = {}
-        self._wakeup = asyncio.Event()
+        self._wakeup = Wakeup()
         self._turn = asyncio.Lock()
         self._is_lost = False
 
     def offer(self, observed: Observed, *, now: float) -> None:
         """Notes what the status should be; wakes the writer when that is news."""
-        self._offered = make_status(self._spec, observed, self._previous(), now=now)
+        offered = orjson.dumps(make_status(self._spec, observed, self._previous(), now=now))
+        self._offered = self._sent if offered == self._sent else offered
         self._ports = observed.network.ports
         if self._offered != self._sent or self._sent_ports != self._ports or not self._is_bound:
             self._wakeup.set()
@@ -59,15 +64,15 @@ class StatusWriter:
     def _previous(self) -> Mapping[str, Any]:
         """What transition times are kept from: our last status, with the conditions of others."""
         current = self._pod().get("status") or {}
-        if self._sent is None:
+        if not self._sent:
             return current
-        ours = {c["type"] for c in self._sent["conditions"]}
+        sent: Status = orjson.loads(self._sent)
+        ours = {c["type"] for c in sent["conditions"]}
         foreign = [c for c in current.get("conditions") or () if c["type"] not in ours]
         known = {c["type"]: c for c in current.get("conditions") or ()}
         gates = set(self._spec.readiness_gates)
-        kept = [known.get(c["type"], c) if c["type"] in gates else c
-                for c in self._sent["conditions"]]  # fmt: skip
-        return {**self._sent, "conditions": kept + foreign}
+        kept = [known.get(c["type"], c) if c["type"] in gates else c for c in sent["conditions"]]
+        return {**sent, "conditions": kept + foreign}
 
     async def run(self) -> None:
         """Writes what is offered until cancelled, or until the pod is not in the API any more."""
@@ -143,19 +148,20 @@ class StatusWriter:
 
     async def _write_status(self) -> None:
         offered, ports = self._offered, self._ports
-        if offered is None or (offered == self._sent and ports == self._sent_ports):
+        if not offered or (offered == self._sent and ports == self._sent_ports):
             return
         metadata: Object = {"uid": self._spec.uid}
         if ports != self._sent_ports:
             metadata["annotations"] = {PORTS_ANNOTATION: annotation_text(ports)}
         # Fields that the status no longer has are removed by name: this is a merge patch.
-        before = self._sent if self._sent is not None else self._pod().get("status") or {}
-        stale: Status = {key: None for key in before if key not in offered}
+        before = orjson.loads(self._sent) if self._sent else self._pod().get("status") or {}
+        status: Status = orjson.loads(offered)
+        stale: Status = {key: None for key in before if key not in status}
         await self._context.client.patch(
             PODS,
             self._spec.name,
             self._spec.namespace,
-            {"metadata": metadata, "status": {**stale, **offered}},
+            {"metadata": metadata, "status": {**stale, **status}},
             subresource="status",
         )
         self._sent, self._sent_ports = offered, ports

@@ -185,7 +185,7 @@ class MemoryRuntime:
         if container.image not in self._machine.images:
             raise CreateError("ErrImagePull", f"no image {container.image}")
         try:
-            env = make_environment(container.raw, {}, request.sources, facts=request.facts)
+            env = make_environment(request.raw, {}, request.sources, facts=request.facts)
         except ConfigError as error:
             raise CreateError("CreateContainerConfigError", str(error)) from error
         code, output = _run(container.command, env)
@@ -209,7 +209,7 @@ class MemoryRuntime:
             return None
         self._known.add(handle)
         self._networks[meta.uid(request.facts.pod)] = request.network
-        env = make_environment(request.container.raw, {}, request.sources, facts=request.facts)
+        env = make_environment(request.raw, {}, request.sources, facts=request.facts)
         return MemoryInstance(self._machine, handle, env, container.started_at)
 
     async def dial(self, uid: str, port: int) -> socket.socket:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parametrize(
 
 async def two_of(bench: Bench) -> tuple[StartRequest, Instance, Instance]:
     one = await bench.request("pair")
-    one.facts.pod["spec"]["containers"] *= 2
+    one.facts.pod["spec"]["containers"] += [{**one.raw, "name": n} for n in ("other", "again")]
     other = replace(one, container=replace(one.container, name="other"))
     started = await asyncio.gather(bench.start_request(one), bench.start_request(other))
     return one, *started

@@ -98,7 +98,7 @@ async def test_what_waits_of_one_pod_shares_its_network(bench: Bench) -> None:
     """Also where the pod that comes has another uid than the one it was made for."""
     runtime: Any = bench.runtime
     one = await bench.request("two")
-    one.facts.pod["spec"]["containers"] *= 3
+    one.facts.pod["spec"]["containers"] += [{**one.raw, "name": n} for n in ("second", "third")]
     ready = [await made_ahead(bench, one)]
     two = replace(one, container=replace(one.container, name="second"))
     ready.append(await made_ahead(bench, two))

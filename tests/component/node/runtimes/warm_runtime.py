@@ -50,7 +50,7 @@ class WarmRuntime(ProcessRuntime):
             can = True
         made = await super().start(request)
         is_warm = any(event[1] == "WarmStart" for event in said)
-        assert is_warm == (can and not request.container.raw.get("tty")), said
+        assert is_warm == (can and not request.raw.get("tty")), said
         return made
 
 

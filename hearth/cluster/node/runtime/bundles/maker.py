@@ -7,10 +7,11 @@ import contextlib
 import signal
 import subprocess
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hearth.cluster.node.pod.network import PodNetwork
-from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
 from hearth.cluster.node.runtime.bundles import kernel
 from hearth.cluster.node.runtime.bundles.bundle import Bundle, terminal_socket
@@ -132,10 +133,10 @@ class Maker:
         request.files.log.touch()
         console = Console(LogPump(bundle.pipes, RotatingFile(request.files.log)))
         try:
-            if request.container.raw.get("tty"):
-                await self._create_in_terminal(container, console, request.container)
+            if request.raw.get("tty"):
+                await self._create_in_terminal(container, console, request.raw)
             else:
-                given = console.open(request.container)
+                given = console.open(request.raw)
                 try:
                     await self._run(container, (given.stdin, given.stdout, given.stderr))
                 finally:
@@ -147,14 +148,14 @@ class Maker:
             raise
 
     async def _create_in_terminal(
-        self, container: str, console: Console, described: Container
+        self, container: str, console: Console, raw: Mapping[str, Any]
     ) -> None:
         bundle = self.bundle(container)
         with terminal_socket(bundle) as take:
             options = ("--console-socket", str(bundle.terminal))
             await self._run(container, (subprocess.DEVNULL,) * 3, *options)
             console.use_terminal(await asyncio.to_thread(take))
-        console.is_stdin_once = bool(described.raw.get("stdinOnce"))
+        console.is_stdin_once = bool(raw.get("stdinOnce"))
 
     async def _run(self, container: str, stdio: tuple[int, int, int], *options: str) -> None:
         """Has runc create the container; its first process is then our child."""

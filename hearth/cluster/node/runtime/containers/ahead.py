@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from hearth.cluster.node.pod.payload import kind_of
-from hearth.cluster.node.pod.spec import Container
+from hearth.cluster.node.pod.spec import Container, raw_container
 from hearth.kube import meta
 from hearth.kube.meta import Object
 
@@ -77,7 +77,7 @@ def can_be_ahead(pod: Object, container: Container) -> bool:
     the pod's uid; where it mounts a part of a volume that init containers are to fill first; nor
     where a claim's files are to be given to a group, while others may still use them.
     """
-    raw, spec = container.raw, pod["spec"]
+    raw, spec = raw_container(pod, container.name), pod["spec"]
     kinds = {v["name"]: kind_of(v) for v in spec.get("volumes") or ()}
     mounted = [m for m in raw.get("volumeMounts") or () if kinds.get(m["name"]) in _WRITABLE]
     has_parts = any(m.get("subPath") or m.get("subPathExpr") for m in mounted)

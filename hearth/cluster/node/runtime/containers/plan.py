@@ -82,16 +82,14 @@ def plan_container(request: StartRequest, image: ImageConfig) -> ContainerPlan:
 
     Raises CreateError where the description has a hole or asks for what is refused.
     """
-    container, pod = request.container, request.facts.pod
+    container, raw, pod = request.container, request.raw, request.facts.pod
     hostname = hostname_of(pod)
     before = {**request.dns.environment, "HOSTNAME": hostname, **image.env}
     try:
-        env = make_environment(container.raw, before, request.sources, facts=request.facts)
+        env = make_environment(raw, before, request.sources, facts=request.facts)
         env = request.dns.translate(env)
-        mounts = make_mounts(container.raw, pod, request.volumes, env)
-        security = security_of(
-            pod, container.raw, image.user, may_all=request.volumes.allow_host_path
-        )
+        mounts = make_mounts(raw, pod, request.volumes, env)
+        security = security_of(pod, raw, image.user, may_all=request.volumes.allow_host_path)
     except ConfigError as error:
         raise CreateError("CreateContainerConfigError", str(error)) from error
     return ContainerPlan(
@@ -100,12 +98,12 @@ def plan_container(request: StartRequest, image: ImageConfig) -> ContainerPlan:
         cwd=container.working_dir or image.workdir or "/",
         hostname=hostname,
         security=security,
-        limits=limits_of(container.raw.get("resources") or {}),
+        limits=limits_of(raw.get("resources") or {}),
         mounts=(*mounts, *_files(request)),
         stop_signal=image.stop_signal or "SIGTERM",
-        stdin=bool(container.raw.get("stdin")),
-        stdin_once=bool(container.raw.get("stdinOnce")),
-        tty=bool(container.raw.get("tty")),
+        stdin=bool(raw.get("stdin")),
+        stdin_once=bool(raw.get("stdinOnce")),
+        tty=bool(raw.get("tty")),
     )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import Streams
 from hearth.cluster.node.runtime.backlog import Backlog
 from hearth.cluster.node.runtime.engine.client import Hijacked
@@ -30,9 +30,11 @@ class Console:
     _reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, commands: Commands, container: Container) -> Console | None:
-        """Before the program begins, so that nothing is missed; None where it has neither."""
-        raw = container.raw
+    async def open(cls, commands: Commands, raw: Mapping[str, Any]) -> Console | None:
+        """Before the program begins, so that nothing is missed; None where it has neither.
+
+        ``raw`` is the container as its pod's object has it.
+        """
         if not (raw.get("stdin") or raw.get("tty")):
             return None
         stream = await commands.open(stdin=bool(raw.get("stdin")))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hearth.cluster.node.pod.network import PodNetwork
-from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
 from hearth.cluster.node.runtime.containers.launching import launch_text
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
@@ -106,7 +107,7 @@ class Maker:
                 raise CreateError("CreateContainerError", str(error)) from error
             self.making.add(made)
             try:
-                ready = await self._prepare(request.container, made, ahead=ahead)
+                ready = await self._prepare(request.raw, made, ahead=ahead)
             except BaseException as error:
                 self._give_up(made)
                 if isinstance(error, EngineError):
@@ -114,12 +115,12 @@ class Maker:
                 raise
         return replace(ready, image=image.digest, image_id=image.id)
 
-    async def _prepare(self, container: Container, made: str, *, ahead: bool) -> Ready:
+    async def _prepare(self, raw: Mapping[str, Any], made: str, *, ahead: bool) -> Ready:
         if ahead:
             await self._engine.start(made)
         elif self._engine.can_init:
             await self._engine.init(made)
-        ready = await self.look(container, made)
+        ready = await self.look(raw, made)
         if not ahead:
             return ready
         try:
@@ -187,14 +188,14 @@ class Maker:
             "io.kubernetes.container.name": owner.container,
         }
 
-    async def look(self, container: Container, made: str) -> Ready:
+    async def look(self, raw: Mapping[str, Any], made: str) -> Ready:
         """A container as it is now, watched; raises StartError where there is none."""
         state = await self._engine.inspect(made)
         if state is None:
             raise StartError("the container was removed while it started")
         watched = Watched(state.pid)
         try:
-            console = await Console.open(Commands(self._engine.client, made), container)
+            console = await Console.open(Commands(self._engine.client, made), raw)
         except BaseException:
             watched.close()
             raise

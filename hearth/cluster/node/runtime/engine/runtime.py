@@ -118,7 +118,7 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
     async def start(self, request: StartRequest) -> EngineInstance:
         """A container, made now or made ahead."""
         ready = await self._begun(request)
-        limits = limits_of(request.container.raw.get("resources") or {})
+        limits = limits_of(request.raw.get("resources") or {})
         has_group = ready.watched.group is not None or not ready.watched.is_seen
         if not has_group and (limits.memory or limits.cpu_quota):
             request.report("Warning", "LimitsNotEnforced", _NO_LIMITS)
@@ -171,7 +171,7 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
             return None
         if not await self._keep_network(request):
             return None
-        ready = await self._maker.look(request.container, handle)
+        ready = await self._maker.look(request.raw, handle)
         ready = replace(ready, image=record.image_id)
         instance = self._track(Owner.of(request), ready, request.files.log)
         if state.joins:

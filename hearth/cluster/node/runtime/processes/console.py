@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import Streams
 from hearth.cluster.node.runtime.backlog import Backlog
 from hearth.cluster.node.runtime.processes.conversation import (
@@ -47,15 +48,15 @@ class Console:
     is_terminal: bool = False
     is_stdin_once: bool = False
 
-    def open(self, container: Container) -> Given:
-        """Makes what a container asks for."""
-        self.is_stdin_once = bool(container.raw.get("stdinOnce"))
-        if container.raw.get("tty"):
+    def open(self, raw: Mapping[str, Any]) -> Given:
+        """Makes what a container asks for, as its pod's object has it."""
+        self.is_stdin_once = bool(raw.get("stdinOnce"))
+        if raw.get("tty"):
             ours, theirs, path = open_terminal()
             self.use_terminal(ours)
             return Given(theirs, theirs, theirs, path)
         stdin = subprocess.DEVNULL
-        if container.raw.get("stdin"):
+        if raw.get("stdin"):
             stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self.stdin, False)
         return Given(stdin, *self.pump.open())

@@ -119,7 +119,7 @@ def _isolated(
         writable=[p for p in (volumes, request.files.termination_log) if p.exists()],
         mounts=mounts,
     )
-    resources = request.container.raw.get("resources") or {}
+    resources = request.raw.get("resources") or {}
     joining = isolation.limited(command.env[CONTAINER_MARK], resources)
     return replace(command, argv=(*joining, *inside))
 
@@ -151,12 +151,12 @@ def _environment(
         "HEARTH_TERMINATION_LOG": str(request.files.termination_log),
         **image.env,
     }
-    env = make_environment(container.raw, before, request.sources, facts=request.facts)
+    env = make_environment(request.raw, before, request.sources, facts=request.facts)
     return with_real_port(env, container, request.network)
 
 
 def _mounts(request: StartRequest, env: Mapping[str, str]) -> list[Mount]:
-    mounts = make_mounts(request.container.raw, request.facts.pod, request.volumes, env)
+    mounts = make_mounts(request.raw, request.facts.pod, request.volumes, env)
     path = request.container.termination_path
     if path != _DEFAULT_TERMINATION_PATH:
         mounts.append(Mount(request.files.termination_log, path, read_only=False))

@@ -157,7 +157,7 @@ class ProcessRuntime:
         fork = None
         if is_warm(request.facts.pod):
             fork = partial(self.preparing.start, request, command)
-        process = await launch(command, console, request.container, fork)
+        process = await launch(command, console, request.raw, fork)
         instance = self._track(
             request,
             process,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import ContainerFiles
 from hearth.cluster.node.runtime.logs import RotatingFile
 from hearth.cluster.node.runtime.processes.console import Console
@@ -33,13 +33,13 @@ def make_pump(files: ContainerFiles) -> LogPump:
 
 
 async def launch(
-    command: Command, console: Console, container: Container, fork: Fork | None = None
+    command: Command, console: Console, raw: Mapping[str, Any], fork: Fork | None = None
 ) -> Process:
     """Starts a container's program on what its console gives it; raises StartError.
 
     ``fork`` may have another way to start it.
     """
-    given = console.open(container)
+    given = console.open(raw)
     env = {"TERM": "xterm", **command.env} if given.terminal else command.env
     wanted = Launch(
         command.argv,
