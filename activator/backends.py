@@ -25,6 +25,7 @@ from activator.sessions import Sessions
 from activator.stats import RequestStats
 from activator.targets import TargetSpec
 from activator.throttler import Throttler
+from hearth.kube.multimap import Multimap
 from hearth.kube.timers import Timer
 from hearth.observability.histogram import Histogram
 
@@ -265,7 +266,7 @@ class Backends:
         self._context = context
         self._fill = fill
         self._backends: dict[BackendKey, Backend] = {}
-        self._by_service: dict[tuple[str, str], set[BackendKey]] = {}
+        self._by_service = Multimap[tuple[str, str], BackendKey]()
 
     def resolve(self, ref: BackendRef) -> Backend:
         """The backend of a reference, made when it is asked for the first time."""
@@ -274,7 +275,7 @@ class Backends:
         if backend is None:
             backend = Backend(ref, self._context)
             self._backends[key] = backend
-            self._by_service.setdefault(key[:2], set()).add(key)
+            self._by_service.add(key[:2], key)
             self._fill(backend)
         elif ref.revision and not backend.can_wake:
             # First seen as a plain Service, now named by a route as a revision's.
@@ -287,7 +288,7 @@ class Backends:
 
     def of_service(self, namespace: str, service: str) -> list[Backend]:
         """The backends of one Service, one for each port in use."""
-        return [self._backends[key] for key in self._by_service.get((namespace, service), ())]
+        return [self._backends[key] for key in self._by_service.get((namespace, service))]
 
     def sweep(self, referenced: frozenset[BackendRef]) -> None:
         """Forget backends that no route leads to and no request uses."""
@@ -304,10 +305,7 @@ class Backends:
         backend = self._backends.pop(key)
         if self._context.sharing is not None:
             self._context.sharing.forgotten(backend)
-        keys = self._by_service[key[:2]]
-        keys.discard(key)
-        if not keys:
-            del self._by_service[key[:2]]
+        self._by_service.remove(key[:2], key)
 
 
 def _key(ref: BackendRef) -> BackendKey:

@@ -16,7 +16,7 @@ the KIngress is compiled, so that the hot path follows a pointer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
@@ -25,6 +25,7 @@ from activator.extras import Extras, extras_of
 from activator.http.events import FieldBlock
 from activator.http.fields import Field, find_field
 from activator.ingress_hash import ingress_hash
+from hearth.kube.multimap import Multimap
 from serving.api import keys
 from serving.api.domainpaths import MappedPath, paths_of
 
@@ -245,17 +246,18 @@ def is_cluster_local(host: bytes, cluster_domain: bytes) -> bool:
     return name.endswith((b".svc", b"." + cluster_domain))
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim(Generic[T]):
-    """A KIngress' routes for one host. The oldest KIngress owns a disputed host."""
-
-    age: tuple[str, str, str]
-    routes: HostRoutes[T]
-
-
 _Owner = tuple[str, str]
 """Namespace and name of a KIngress."""
 _HostKey = tuple[bool, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled(Generic[T]):
+    """A KIngress' routes for each host. The oldest KIngress owns a disputed host."""
+
+    created: str
+    hosts: Mapping[_HostKey, HostRoutes[T]]
+    references: tuple[BackendRef, ...]
 
 
 class RouteTableBuilder(Generic[T]):
@@ -263,10 +265,9 @@ class RouteTableBuilder(Generic[T]):
 
     def __init__(self, resolve: Callable[[BackendRef], T]) -> None:
         self._resolve = resolve
-        self._claims: dict[_HostKey, dict[_Owner, _Claim[T]]] = {}
-        self._hosts: dict[_Owner, frozenset[_HostKey]] = {}
+        self._claims = Multimap[_HostKey, _Owner]()
+        self._compiled: dict[_Owner, _Compiled[T]] = {}
         self._generations: dict[_Owner, int] = {}
-        self._references: dict[_Owner, frozenset[BackendRef]] = {}
         self._winners: dict[bool, dict[bytes, HostRoutes[T]]] = {False: {}, True: {}}
 
     def put(self, ingress: Object) -> set[_Owner]:
@@ -284,40 +285,38 @@ class RouteTableBuilder(Generic[T]):
         except Exception as error:
             # One object hurts itself only, also by what nobody thought of.
             raise InvalidIngress(f"cannot be read: {type(error).__name__}: {error}") from error
-        concerned = self._forget_hosts(owner, keep=frozenset(compiled))
-        age = (str(metadata.get("creationTimestamp", "")), *owner)
-        for key, routes in compiled.items():
-            self._claims.setdefault(key, {})[owner] = _Claim(age, routes)
-            concerned |= self._elect(key)
-        self._hosts[owner] = frozenset(compiled)
+        concerned = self._forget_hosts(owner, keep=compiled)
+        created = str(metadata.get("creationTimestamp", ""))
+        self._compiled[owner] = _Compiled(created, compiled, tuple(references))
         self._generations[owner] = int(metadata.get("generation", 0))
-        self._references[owner] = frozenset(references)
+        for key in compiled:
+            self._claims.add(key, owner)
+            concerned |= self._elect(key)
         return concerned
 
     def remove(self, namespace: str, name: str) -> set[_Owner]:
         """Forget a KIngress; returns whose hosts this concerns."""
         owner = (namespace, name)
-        concerned = self._forget_hosts(owner, keep=frozenset())
-        for kept in (self._hosts, self._generations, self._references):
-            kept.pop(owner, None)
+        concerned = self._forget_hosts(owner, keep=())
+        self._compiled.pop(owner, None)
+        self._generations.pop(owner, None)
         return concerned
 
     def conflict(self, owner: _Owner) -> tuple[str, _Owner] | None:
         """A host that this KIngress names and an older one has, and which one that is."""
-        for key in sorted(self._hosts.get(owner, ())):
-            winner = _oldest(self._claims[key])
-            if winner != owner:
+        for key in sorted(self._hosts_of(owner)):
+            winner = self._oldest(key)
+            if winner is not None and winner != owner:
                 return key[1].decode(), winner
         return None
 
     def holder(self, host: bytes) -> _Owner | None:
         """The KIngress that has a host, for who would have it as well."""
-        claims = self._claims.get((True, host))
-        return _oldest(claims) if claims else None
+        return self._oldest((True, host))
 
     def references(self) -> frozenset[BackendRef]:
         """Everything that the table leads to."""
-        return frozenset[BackendRef]().union(*self._references.values())
+        return frozenset(ref for each in self._compiled.values() for ref in each.references)
 
     def snapshot(self) -> RouteTable[T]:
         """The table as it is now, which later changes leave alone."""
@@ -327,27 +326,30 @@ class RouteTableBuilder(Generic[T]):
             generations=dict(self._generations),
         )
 
-    def _forget_hosts(self, owner: _Owner, *, keep: frozenset[_HostKey]) -> set[_Owner]:
+    def _hosts_of(self, owner: _Owner) -> Collection[_HostKey]:
+        return self._compiled[owner].hosts if owner in self._compiled else ()
+
+    def _forget_hosts(self, owner: _Owner, *, keep: Collection[_HostKey]) -> set[_Owner]:
         concerned: set[_Owner] = set()
-        for key in self._hosts.get(owner, frozenset()) - keep:
-            del self._claims[key][owner]
-            concerned |= self._elect(key)
+        for key in self._hosts_of(owner):
+            if key not in keep:
+                self._claims.remove(key, owner)
+                concerned |= self._elect(key)
         return concerned
 
     def _elect(self, key: _HostKey) -> set[_Owner]:
         """Route a host to the oldest KIngress that names it; returns all that do."""
         internal, host = key
-        claims = self._claims[key]
-        if claims:
-            self._winners[internal][host] = claims[_oldest(claims)].routes
+        winner = self._oldest(key)
+        if winner is not None:
+            self._winners[internal][host] = self._compiled[winner].hosts[key]
         else:
-            del self._claims[key]
             self._winners[internal].pop(host, None)
-        return set(claims)
+        return set(self._claims.get(key))
 
-
-def _oldest(claims: Mapping[_Owner, _Claim[T]]) -> _Owner:
-    return min(claims, key=lambda owner: claims[owner].age)
+    def _oldest(self, key: _HostKey) -> _Owner | None:
+        claims = self._claims.get(key)
+        return min(claims, key=lambda each: (self._compiled[each].created, each), default=None)
 
 
 def _host_map(winners: Mapping[bytes, HostRoutes[T]]) -> HostMap[T]:
@@ -375,12 +377,16 @@ def _compile(
             if is_public:
                 by_host.setdefault((False, host), []).extend(routes)
     spec_hash = ingress_hash(ingress)
-    return {
-        key: _redirected(routes, spec_hash)
-        if redirected and not key[0]
-        else _host_routes(routes, spec_hash)
-        for key, routes in by_host.items()
-    }
+    # Most hosts of a KIngress lead to the same routes.
+    made: dict[tuple[bool, tuple[int, ...]], HostRoutes[T]] = {}
+    hosts: dict[_HostKey, HostRoutes[T]] = {}
+    for key, routes in by_host.items():
+        redirects = redirected and not key[0]
+        alike = redirects, tuple(map(id, routes))
+        if alike not in made:
+            made[alike] = (_redirected if redirects else _host_routes)(routes, spec_hash)
+        hosts[key] = made[alike]
+    return hosts
 
 
 def _hosts(rule: Object) -> Iterable[bytes]:

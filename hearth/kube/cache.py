@@ -104,7 +104,7 @@ class WatchCache:
         self._foretold: list[Key] = []
         self._ahead: dict[bytes, bytes] = {}
         """Versions that answers to writes have brought before the watch, with the object's uid."""
-        self._indexes: dict[Hashable, tuple[IndexFunction, Multimap[Key]]] = {}
+        self._indexes: dict[Hashable, tuple[IndexFunction, Multimap[str, Key]]] = {}
         self._subscribers: list[_Subscriber] = []
         self._version = ""
         self._synced = asyncio.Event()
@@ -174,7 +174,7 @@ class WatchCache:
 
     def add_index(self, name: Hashable, function: IndexFunction) -> None:
         """Make ``by_index(name, value)`` answer the objects for which function gives value."""
-        entries = Multimap[Key]()
+        entries = Multimap[str, Key]()
         self._indexes[name] = function, entries
         for item in list(self._held):
             for value in _values(function, self._get(item)):

@@ -60,7 +60,7 @@ class State:
     def __init__(self) -> None:
         self._collections: dict[str, Collection] = {}
         self._by_uid: dict[str, Key] = {}
-        self._dependents = Multimap[Key]()
+        self._dependents = Multimap[str, Key]()
 
     def get(self, key: Key) -> Entry | None:
         """The object under a key, or None."""
@@ -93,7 +93,7 @@ class State:
 
     def owner_uids(self) -> list[str]:
         """The uids that some object names as its owner."""
-        return self._dependents.texts()
+        return self._dependents.values()
 
     def apply(self, change: Change) -> None:
         """Takes a committed change into collections and indexes."""
