@@ -41,7 +41,7 @@ def _take_first(messages: Iterator[str]) -> Iterator[str]:
 def _struct_errors(obj: Object, target: Struct, path: str) -> Iterator[str]:
     for key, value in obj.items():
         field = target.fields.get(key)
-        if field is None or value is None:
+        if field is None or value is None or (field.type.is_string and isinstance(value, str)):
             continue
         if field.union and not isinstance(value, dict):
             continue
@@ -239,16 +239,19 @@ def _unknown_in_object(value: Object, schema: Schema, path: str, *, remove: bool
     others = schema.get("additionalProperties")
     keeps = _keeps_unknown(schema)
     embedded = path == "" or schema.get("x-kubernetes-embedded-resource")
-    for key in list(value):
+    for key, item in list(value.items()):
+        known = properties.get(key)
+        if known is not None and not isinstance(item, (dict, list)):
+            continue
         field_path = f"{path}.{key}" if path else key
-        if (known := properties.get(key)) is not None:
-            yield from _unknown(value[key], known, field_path, remove=remove)
+        if known is not None:
+            yield from _unknown(item, known, field_path, remove=remove)
         elif embedded and key in _TYPE_META:
             continue
         elif embedded and key == "metadata":
-            yield from _unknown(value[key], _object_meta(), field_path, remove=remove)
+            yield from _unknown(item, _object_meta(), field_path, remove=remove)
         elif isinstance(others, dict):
-            yield from _unknown(value[key], others, field_path, remove=remove)
+            yield from _unknown(item, others, field_path, remove=remove)
         elif not keeps and others is not True:
             if remove:
                 del value[key]

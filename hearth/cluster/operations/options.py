@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from hearth.cluster.codec import paths
 from hearth.cluster.model import fielderrors, status
@@ -22,8 +22,7 @@ def _refuse(kind: str, errors: list[FieldError]) -> None:
         raise status.invalid(_META_GROUP, kind, "", errors=errors)
 
 
-@dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteOptions(NamedTuple):
     """Options of create, update and patch."""
 
     dry_run: bool = False

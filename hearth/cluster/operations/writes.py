@@ -9,8 +9,8 @@ request and call ``create`` or ``update``; deletions are in ``deletes``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from hearth.cluster.admission.attempt import Attempt
 from hearth.cluster.codec import decode
@@ -112,8 +112,7 @@ class Write:
         return status.conflict(self.kind.group, self.kind.plural, self.name, why=why)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """The outcome: the stored entry, or of a dry run the object it would be."""
 
     entry: Entry | None
@@ -268,8 +267,7 @@ Change = Callable[[Object], Object]
 """From a copy of the object as it is to the object as the client wants it."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateRules:
+class UpdateRules(NamedTuple):
     """``missing`` makes the object to create where there is none, if that is allowed.
 
     ``known`` is a stored object that has been parsed already; the first try may have it.
@@ -293,7 +291,7 @@ async def update(write: Write, change: Change, rules: UpdateRules = _PLAIN) -> W
                 return await _create_missing(write, rules)
             return await _update_once(write, entry, change, rules)
         except StaleWrite:
-            rules = replace(rules, known=None)
+            rules = rules._replace(known=None)
             if attempt == _UPDATE_TRIES - 1:
                 break
         except StoreError as error:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hearth.cluster.store import sql
 
@@ -23,8 +23,7 @@ _STOP = object()
 Finished = Callable[[Sequence["Job"], Exception | None], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A row to write, with whatever the store wants to find again when it is on disk."""
 
     row: sql.Row
