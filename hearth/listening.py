@@ -22,8 +22,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 # Connections that arrive faster than they are accepted wait here; a burst of 1,000 must not be
 # refused by the kernel. It caps the number at net.core.somaxconn (4096 by default).
@@ -39,6 +40,52 @@ _RANDOM = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
 _TCP_FLAGS, _SYN, _WHOLE = 13, 0x02, 0xFFFFFFFF
 
 _Instruction = tuple[int, int, int, int]
+
+
+class PortClaims:
+    """Ports that are kept for who will listen there: no other Hearth of the machine takes them.
+
+    A claim is a name that all processes of a network namespace see, and that goes with its holders
+    (an abstract socket, unix(7)): those who made it and those forked since.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket | None] = {}
+        weakref.finalize(self, _let_go, self._held)
+
+    def __contains__(self, port: int) -> bool:
+        return port in self._held
+
+    def take(self, port: int) -> bool:
+        """Claim a port; False where somebody else has."""
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            held.bind(f"\0hearth-port-{port}")
+        except OSError:
+            held.close()
+            return False
+        self._held[port] = held
+        return True
+
+    def keep(self, port: int) -> None:
+        """Count a port that somebody listens on already as ours, whoever has claimed it."""
+        if port not in self._held and not self.take(port):
+            self._held[port] = None
+
+    def release(self, ports: Iterable[int]) -> None:
+        """Give ports back."""
+        _let_go({port: self._held.pop(port, None) for port in ports})
+
+    def close(self) -> None:
+        """Give all of them back."""
+        _let_go(self._held)
+
+
+def _let_go(held: dict[int, socket.socket | None]) -> None:
+    while held:
+        _, claim = held.popitem()
+        if claim is not None:
+            claim.close()
 
 
 def bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:

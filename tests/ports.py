@@ -11,8 +11,8 @@ import random
 import socket
 from collections.abc import Iterator
 
-_PORTS = range(10_000, 20_000)
-"""Below those of pods on one machine, and of connections."""
+_PORTS = range(10_000, 15_000)
+"""Below those that Hearth chooses for itself, those of pods on one machine, and of connections."""
 
 
 def own_ports(worker: str, workers: int) -> range:

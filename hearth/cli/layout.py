@@ -7,17 +7,18 @@ import random
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hearth.cli.errors import UserError
 from hearth.cli.runtimes import UNDECIDED, Pods
 from hearth.cli.state import read_state
+from hearth.listening import PortClaims
 
 ACTIVATOR = "activator"
 HEARTH_IMAGE = "hearth.dev/hearth"
 """What pods of adapters run on one machine: the program itself, with the rights of its owner."""
-_CHOSEN = range(10_000, 20_000)
+_CHOSEN = range(15_000, 20_000)
 _TLS_PORT = 8443
 _OPTIONS = {"gateway": "--port", "api": "--api-port", "gateway-tls": "--tls-port"}
 _INTERNAL = (
@@ -87,6 +88,8 @@ class Layout:
     """What lets clients in to the NATS of this machine; empty where there is none."""
     page_secret: str = ""
     """What codes and sessions of the live page are signed with."""
+    claims: PortClaims = field(default_factory=PortClaims, compare=False, repr=False)
+    """Of the ports: some are listened on long after they were chosen, and again and again."""
 
     @property
     def port(self) -> int:
@@ -164,10 +167,11 @@ def prepare_layout(
         raise UserError(f"cannot make the state folder {data_dir}: {error.strerror}") from error
     if tls_port is None:
         tls_port = _TLS_PORT if has_tls else 0
+    claims = PortClaims()
     ports = choose_ports(
         {"gateway": port, "api": api_port, "gateway-tls": tls_port},
         remembered=read_state(data_dir).get("ports", {}),
-        is_free=lambda number: is_free(host, number),
+        is_free=lambda n: n in claims or (is_free(host, n) and claims.take(n)),
         any_free=lambda: _any_free(host),
         internal=(*purposes(workers), *(("nats",) if has_nats else ())),
     )
@@ -183,6 +187,7 @@ def prepare_layout(
         pods=pods,
         isolation=isolation,
         nats_token=secrets.token_urlsafe(24) if has_nats else "",
+        claims=claims,
     )
 
 

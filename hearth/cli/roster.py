@@ -14,7 +14,11 @@ STEADY_SECONDS = 10.0  # a child that lived so long starts again after the first
 
 
 class StartFailed(Exception):
-    """A component ended before it was ever ready; the text is its name."""
+    """A component ended before it was ever ready: its name and, where it had any, last words."""
+
+    def __str__(self) -> str:
+        name, words = self.args
+        return f"component {name} failed to start" + (f" ({words})" if words else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class Roster:
         if not entry.is_wanted:
             return
         if not entry.was_ready and not self._was_complete:
-            raise StartFailed(name)
+            raise StartFailed(name, last_words)
         if now - entry.started_at >= STEADY_SECONDS:
             entry.pause = FIRST_PAUSE
         entry.restarts, entry.ended_at = entry.restarts + 1, now

@@ -187,7 +187,7 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
         supervisor.run()
     except StartFailed as error:
         where = f"its log says why: {layout.log_file}" if options.detach else "see the lines above"
-        raise UserError(f"component {error} failed to start; {where}") from error
+        raise UserError(f"{error}; {where}") from error
     finally:
         with contextlib.suppress(OSError):  # a process that is gone counts as not running, too
             write_state(layout.data_dir, _state(options, layout, {}) | {"pid": 0})

@@ -19,6 +19,7 @@ from hearth.oci.references import parse_reference
 
 def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
     first = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    first.claims.close()
     state.write_state(tmp_path, {"ports": first.ports})
     second = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
     assert second.ports == first.ports
@@ -27,12 +28,24 @@ def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
 
 def test_a_port_in_use_is_neither_kept_nor_given(tmp_path: Path) -> None:
     first = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    first.claims.close()
     state.write_state(tmp_path, {"ports": first.ports})
     with socket.create_server(("127.0.0.1", first.ports["webhook"])):
         second = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
         assert second.ports["webhook"] != first.ports["webhook"]
         with pytest.raises(UserError, match="is in use"):
             prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=first.ports["webhook"])
+
+
+def test_ports_of_another_that_does_not_listen_yet_are_not_given(tmp_path: Path) -> None:
+    """Some are listened on seconds after they were chosen, or not before somebody asks."""
+    first = prepare_layout(tmp_path / "one", host="127.0.0.1", port=0, api_port=0)
+    (tmp_path / "two").mkdir()
+    state.write_state(tmp_path / "two", {"ports": first.ports})
+    second = prepare_layout(tmp_path / "two", host="127.0.0.1", port=0, api_port=0)
+    assert not set(first.ports.values()) & set(second.ports.values())
+    with pytest.raises(UserError, match="is in use"):
+        prepare_layout(tmp_path, host="127.0.0.1", port=first.port, api_port=0)
 
 
 def test_state_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -2,19 +2,18 @@
 
 Real ports are taken below the kernel's range for outgoing connections, so that none of those can
 take a port between its choice and the moment the process listens. Nor does another Hearth of the
-machine: each port is claimed by a name that all processes in a network namespace see, and that goes
-with its holder (an abstract socket, unix(7)).
+machine: each port is claimed (``hearth.listening``).
 """
 
 from __future__ import annotations
 
 import random
 import socket
-import weakref
 from dataclasses import dataclass, field
 
 from hearth.cluster.node.pod.network import PortMap
 from hearth.cluster.node.pod.spec import PodSpec
+from hearth.listening import PortClaims
 
 FIRST_PORT, LAST_PORT = 20000, 32000
 _TRIES = 2000
@@ -24,15 +23,12 @@ class NoPort(Exception):
     """No free port was found, or the host port asked for is taken."""
 
 
-@dataclass(slots=True, weakref_slot=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PortAllocator:
     """Hands out ports that nobody listens on and that no other pod was given."""
 
     rng: random.Random
-    _taken: dict[int, socket.socket | None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        weakref.finalize(self, _let_go, self._taken)
+    _taken: PortClaims = field(default_factory=PortClaims)
 
     def allocate(self, pod: PodSpec, *, preferred: PortMap) -> dict[int, int]:
         """One real port for each declared one; the preferred (of an earlier run) if still free.
@@ -65,42 +61,20 @@ class PortAllocator:
         raise NoPort(f"no free port between {FIRST_PORT} and {LAST_PORT}")
 
     def _claim(self, port: int) -> bool:
-        if port in self._taken or not is_free(port):
-            return False
-        held = _hold(port)
-        if held is not None:
-            self._taken[port] = held
-        return held is not None
+        return port not in self._taken and is_free(port) and self._taken.take(port)
 
     def keep(self, ports: PortMap) -> None:
         """Marks the ports of an adopted pod as taken."""
-        self._taken |= {port: _hold(port) for port in ports.values() if port not in self._taken}
+        for port in ports.values():
+            self._taken.keep(port)
 
     def release(self, ports: PortMap) -> None:
         """Gives ports back."""
-        _let_go({port: self._taken.pop(port, None) for port in ports.values()})
+        self._taken.release(ports.values())
 
     def close(self) -> None:
         """Gives all of them back."""
-        _let_go(self._taken)
-
-
-def _hold(port: int) -> socket.socket | None:
-    """A claim on a port; None where another process has it."""
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    try:
-        held.bind(f"\0hearth-port-{port}")
-    except OSError:
-        held.close()
-        return None
-    return held
-
-
-def _let_go(taken: dict[int, socket.socket | None]) -> None:
-    while taken:
-        _, held = taken.popitem()
-        if held is not None:
-            held.close()
+        self._taken.close()
 
 
 def is_free(port: int) -> bool:

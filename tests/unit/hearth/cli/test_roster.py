@@ -72,8 +72,8 @@ def test_readiness_of_all_is_told_once() -> None:
 def test_one_that_ends_before_it_served_fails_the_start() -> None:
     roster = a_roster()
     roster.started("api", 1, 0)
-    with pytest.raises(StartFailed, match="api"):
-        roster.ended("api", 1)
+    with pytest.raises(StartFailed, match=r"component api failed to start \(no room\)"):
+        roster.ended("api", 1, last_words="no room")
     assert roster.pids == {}
 
 
