@@ -10,7 +10,8 @@ from __future__ import annotations
 import zlib
 
 MAX_SAMPLES = 8
-"""So many texts are kept as they are; there may be more sorts of texts than one."""
+"""So many texts are kept as they are, each with those before it: there may be more sorts of texts
+than one."""
 _WINDOW = 32 * 1024  # of zlib: it looks no further back
 _UNLIKE = 4
 """A text that becomes no smaller than one part in so many is of another sort."""
@@ -30,7 +31,7 @@ class Likeness:
         packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zdict=self._samples[number])
         packed = b"%c%b%b" % (number, packer.compress(text), packer.flush())
         if len(packed) * _UNLIKE > len(text) and number < MAX_SAMPLES:
-            self._samples.append(text[:_WINDOW])
+            self._samples.append((self._samples[number] + text[:_WINDOW])[-_WINDOW:])
         return packed
 
     def unpack(self, packed: bytes) -> bytes:

@@ -89,9 +89,10 @@ class WatchCache:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        unread: tuple[str, ...] = (),
         keep: Keep | None = None,
     ) -> None:
-        self.source = Source(resource, namespace, label_selector, field_selector)
+        self.source = Source(resource, namespace, label_selector, field_selector, unread)
         self._keep = keep
         self.failure: ApiError | None = None
         """Why the last watch ended, None while one is open or ended in order."""
@@ -339,6 +340,8 @@ class WatchCache:
         if new is not None:
             # Half of an object, and nobody here reads it. An update without it keeps the server's.
             metadata(new).pop("managedFields", None)
+            if self.source.unread:
+                new = {k: v for k, v in new.items() if k not in self.source.unread}
             new = new if self._keep is None else self._keep(new)
         old = self._get(item)
         if new is not None:

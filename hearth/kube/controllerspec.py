@@ -36,6 +36,8 @@ class Source:
     """None is every namespace."""
     label_selector: str | None = None
     field_selector: str | None = None
+    unread: tuple[str, ...] = ()
+    """Parts of the objects that nobody reads: the cache does not hold them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

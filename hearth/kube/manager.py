@@ -112,6 +112,7 @@ class Manager(Lister):
                 namespace=source.namespace,
                 label_selector=source.label_selector,
                 field_selector=source.field_selector,
+                unread=source.unread,
             )
             self._start_cache(cache)
         return cache

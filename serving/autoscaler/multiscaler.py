@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from hearth.kube.meta import Key
 from serving.api import keys
@@ -158,6 +159,7 @@ class Multiscaler:
 
     def put(self, key: Key, spec: DeciderSpec, now: float, *, asked: int = 0) -> None:
         """A PodAutoscaler appeared or changed; ``asked`` is what anybody decided on last."""
+        spec = _shared(spec)
         decider = self._deciders.get(key)
         if decider is None:
             self._deciders[key] = Decider(spec, max(asked, self._ready_pods(key)), now)
@@ -315,3 +317,9 @@ class Multiscaler:
         if collector.observed_seconds(now) + 1 < decider.spec.stable_window:
             return replace(decision, desired=1, reasons=(*decision.reasons, WINDOW_NOT_SEEN))
         return decision
+
+
+@lru_cache(maxsize=64)
+def _shared(spec: DeciderSpec) -> DeciderSpec:
+    """Return the spec that is equal: most revisions ask for the same."""
+    return spec

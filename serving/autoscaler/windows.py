@@ -7,6 +7,7 @@ Numbers and edge cases are those of Knative's ``pkg/autoscaler/aggregation``.
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass
 
 _PRECISION = 6  # digits kept in an average, so that sums of floats do not drift
@@ -23,7 +24,7 @@ class TimedBuckets:
 
     def __init__(self, window_seconds: float) -> None:
         self.window = window_seconds
-        self._buckets = [0.0] * bucket_count(window_seconds)
+        self._buckets = _zeros(bucket_count(window_seconds))
         self._total = 0.0
         self._first: int | None = None
         self._last: int | None = None
@@ -81,7 +82,7 @@ class TimedBuckets:
         self._last = max(self._last, second)
 
     def _clear(self) -> None:
-        self._buckets = [0.0] * len(self._buckets)
+        self._buckets = _zeros(len(self._buckets))
         self._total = 0.0
 
     def average(self, now: float) -> float:
@@ -105,7 +106,7 @@ class TimedBuckets:
         kept_first = self._first
         empty = self.is_empty(now)
         self.window = window_seconds
-        self._buckets = [0.0] * bucket_count(window_seconds)
+        self._buckets = _zeros(bucket_count(window_seconds))
         self._total, self._first, self._last = 0.0, None, None
         if empty or last is None or kept_first is None:
             return
@@ -132,6 +133,10 @@ class WeightedBuckets(TimedBuckets):
             total += self._buckets[(self._last - back) % size] * weight
             weight *= 1 - decay
         return total
+
+
+def _zeros(count: int) -> array[float]:
+    return array("d", bytes(8 * count))
 
 
 def bucket_count(window_seconds: float) -> int:

@@ -28,3 +28,15 @@ def test_a_second_sort_has_a_sample_of_its_own() -> None:
         texts = [",".join(f"{sort}{i * i}" for i in range(n, 300)).encode() for n in range(3)]
         alike.pack(texts[0])
         assert all(len(alike.pack(text)) < len(text) / 10 for text in texts[1:])
+
+
+def test_sorts_that_come_in_turns_are_all_known() -> None:
+    alike = Likeness()
+
+    def text(sort: str, number: int) -> bytes:
+        return ",".join(f"{sort}{i * i}" for i in range(number, 300)).encode()
+
+    for number in range(40):
+        packed = {sort: alike.pack(text(sort, number)) for sort in ("one", "two", "three")}
+    assert all(len(each) < len(text(sort, 39)) / 10 for sort, each in packed.items())
+    assert len(alike._samples) == 1 + len(packed)

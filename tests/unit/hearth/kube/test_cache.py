@@ -315,6 +315,19 @@ async def test_what_is_counted_stays_folded() -> None:
         await until(lambda: cache.count("size", "1") == 1)
 
 
+async def test_what_nobody_reads_is_not_held_and_not_told_of() -> None:
+    client, calls = FakeClient(), list[object]()
+    cache = WatchCache(client, CONFIGMAPS, unread=("data",))
+    obj = client.put(CONFIGMAPS, an_object("a", data="1"))
+    cache.on_change(lambda old, new: calls.append(new and new.get("more")))
+    async with running(cache):
+        client.put(CONFIGMAPS, obj | {"data": "2"})
+        client.put(CONFIGMAPS, obj | {"data": "2", "more": "1"})
+        await until(lambda: len(calls) == 2)
+        assert [set(obj) for obj in cache.list()] == [{"metadata", "more"}]
+    assert calls == [None, "1"]
+
+
 async def test_what_is_foretold_is_folded_when_it_is_so() -> None:
     client = FakeClient()
     cache = WatchCache(client, CONFIGMAPS)
