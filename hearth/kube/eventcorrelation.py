@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from hearth.kube.encoding import kept_json
 from hearth.kube.meta import Object
 
 MAX_OBJECTS = 500
@@ -45,7 +46,7 @@ class Note:
 
     @body.setter
     def body(self, body: Object) -> None:
-        self._body = orjson.dumps(body)
+        self._body = kept_json(body)
 
     def again(self, body: Object) -> None:
         """It was said once more."""
@@ -123,7 +124,7 @@ class _About:
 
     def packed(self) -> bytes:
         said = [(reason, *each.bodies()) for reason, each in self.said.items()]
-        return orjson.dumps((self.at, self.allowed, said))
+        return kept_json((self.at, self.allowed, said))
 
     @classmethod
     def unpacked(cls, about: str, packed: bytes) -> _About:

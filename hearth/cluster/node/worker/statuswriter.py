@@ -19,6 +19,7 @@ from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.pod.status import Status, make_status
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.wakeup import Wakeup
+from hearth.kube.encoding import kept_json
 from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
@@ -55,7 +56,7 @@ class StatusWriter:
 
     def offer(self, observed: Observed, *, now: float) -> None:
         """Notes what the status should be; wakes the writer when that is news."""
-        offered = orjson.dumps(make_status(self._spec, observed, self._previous(), now=now))
+        offered = kept_json(make_status(self._spec, observed, self._previous(), now=now))
         self._offered = self._sent if offered == self._sent else offered
         self._ports = observed.network.ports
         if self._offered != self._sent or self._sent_ports != self._ports or not self._is_bound:
