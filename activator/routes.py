@@ -16,6 +16,7 @@ the KIngress is compiled, so that the hot path follows a pointer.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -25,6 +26,7 @@ from activator.extras import Extras, extras_of
 from activator.http.events import FieldBlock
 from activator.http.fields import Field, find_field
 from activator.ingress_hash import ingress_hash
+from hearth.kube.meta import shared
 from hearth.kube.multimap import Multimap
 from serving.api import keys
 from serving.api.domainpaths import MappedPath, paths_of
@@ -276,7 +278,7 @@ class RouteTableBuilder(Generic[T]):
         InvalidIngress, whatever the fault, leaves what was routed before in place.
         """
         metadata = ingress["metadata"]
-        owner = (metadata.get("namespace", ""), metadata["name"])
+        owner = shared((metadata.get("namespace", ""), metadata["name"]))
         references: set[BackendRef] = set()
         try:
             compiled = _compile(ingress, self._resolve, references)
@@ -487,11 +489,12 @@ def _split(
     appended = {**(path.get("appendHeaders") or {}), **(split.get("appendHeaders") or {})}
     if not split.get("serviceName") or not split.get("serviceNamespace"):
         raise InvalidIngress("a split names no service")
+    namespace, service = shared((split["serviceNamespace"], split["serviceName"]))
     reference = BackendRef(
-        namespace=split["serviceNamespace"],
-        service=split["serviceName"],
+        namespace=namespace,
+        service=service,
         port=split.get("servicePort") or 80,
-        revision=appended.get(REVISION_HEADER, ""),
+        revision=sys.intern(appended.get(REVISION_HEADER, "")),
     )
     references.add(reference)
     return Split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Any
 
 from activator.probing import TCP_PROBE, WAIT_FOR_READY, ProbeSpec, probe_of
@@ -62,10 +63,10 @@ def revision_target(revision: Object, config: AutoscalerConfig) -> TargetSpec:
     labels = metadata.get("labels") or {}
     concurrency = int(spec.get("containerConcurrency") or 0)
     return TargetSpec(
-        namespace=str(metadata.get("namespace") or ""),
-        name=str(metadata.get("name") or ""),
-        service=str(labels.get(_LABEL_SERVICE) or ""),
-        configuration=str(labels.get(_LABEL_CONFIGURATION) or ""),
+        namespace=intern(str(metadata.get("namespace") or "")),
+        name=intern(str(metadata.get("name") or "")),
+        service=intern(str(labels.get(_LABEL_SERVICE) or "")),
+        configuration=intern(str(labels.get(_LABEL_CONFIGURATION) or "")),
         container_concurrency=concurrency,
         spread_target=_spread_target(metadata.get("annotations") or {}, concurrency, config),
         timeout_seconds=float(spec.get("timeoutSeconds") or DEFAULT_TIMEOUT_SECONDS),

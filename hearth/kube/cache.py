@@ -34,6 +34,7 @@ from hearth.kube.meta import (
     metadata,
     namespace,
     resource_version,
+    shared,
     uid,
     version_number,
 )
@@ -344,6 +345,8 @@ class WatchCache:
                 new = {k: v for k, v in new.items() if k not in self.source.unread}
             new = new if self._keep is None else self._keep(new)
         old = self._get(item)
+        if old is None:
+            item = shared(item)
         if new is not None:
             self._hold(item, new)
         elif self._held.pop(item, None) is None:
@@ -356,9 +359,12 @@ class WatchCache:
 
     def _reindex(self, item: Key, old: Object | None, new: Object | None) -> None:
         for function, entries in self._indexes.values():
-            for value in _values(function, old):
+            before, after = _values(function, old), _values(function, new)
+            if before == after:
+                continue
+            for value in before:
                 entries.remove(value, item)
-            for value in _values(function, new):
+            for value in after:
                 entries.add(value, item)
 
 

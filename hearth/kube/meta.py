@@ -1,5 +1,6 @@
 """Reading the metadata of Kubernetes objects held as plain dictionaries."""
 
+import sys
 from typing import Any
 
 Object = dict[str, Any]
@@ -77,6 +78,14 @@ def finalizers(obj: Object) -> list[str]:
 def key(obj: Object) -> Key:
     """Return its namespace and name."""
     return namespace(obj), name(obj)
+
+
+def shared(of: Key) -> Key:
+    """Return the key in strings of which there is one for all who hold it for long.
+
+    Each object that is read brings strings of its own, and a cache would keep those of the first.
+    """
+    return sys.intern(of[0]), sys.intern(of[1])
 
 
 def key_text(of: Key) -> str:

@@ -31,9 +31,9 @@ class Multimap(Generic[V, K]):
         known = self._found.get(value)
         if isinstance(known, dict):
             known[key] = None
-        elif known is None or known == key:
+        elif known is None:
             self._found[value] = key
-        else:
+        elif known != key:
             self._found[value] = {known: None, key: None}
 
     def remove(self, value: V, key: K) -> None:

@@ -9,7 +9,7 @@ import datetime
 from dataclasses import dataclass
 
 from hearth.knative.explanation import Explanation, Json
-from hearth.kube.meta import Key
+from hearth.kube.meta import Key, shared
 
 MOST = 20
 
@@ -68,7 +68,7 @@ class ScaleChanges:
 
     def note(self, key: Key, change: ScaleChange) -> None:
         """Keep a change; the oldest gives way."""
-        changes = self._changes.setdefault(key, [])
+        changes = self._changes.setdefault(shared(key), [])
         changes.append(change)
         del changes[:-MOST]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hearth.kube.meta import Key
+from hearth.kube.meta import Key, shared
 from serving.api import keys
 from serving.api.stats import Frame, Stat
 from serving.autoscaler.collector import Collector
@@ -162,7 +162,7 @@ class Multiscaler:
         spec = _shared(spec)
         decider = self._deciders.get(key)
         if decider is None:
-            self._deciders[key] = Decider(spec, max(asked, self._ready_pods(key)), now)
+            self._deciders[shared(key)] = Decider(spec, max(asked, self._ready_pods(key)), now)
             self.pods_changed(key, now)
         else:
             decider.respecify(spec, now)

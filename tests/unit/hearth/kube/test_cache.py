@@ -80,6 +80,19 @@ async def test_an_index_that_fails_halfway_leaves_nothing_behind() -> None:
         await until(lambda: not cache.by_index("seen", "seen"))
 
 
+async def test_who_holds_names_for_long_holds_the_same_strings() -> None:
+    client = FakeClient()
+    cache, other = (WatchCache(client, CONFIGMAPS) for _ in range(2))
+    cache.add_index("kind", lambda obj: ["x"])
+    client.put(CONFIGMAPS, an_object("".join(("web", "-1"))))
+    async with running(cache), running(other):
+        client.put(CONFIGMAPS, an_object("".join(("web", "-1")), data="2"))
+        await until(lambda: all("data" in each.list()[0] for each in (cache, other)))
+        (held,), (held_too,) = cache._held, other._held
+        assert held[1] is held_too[1]
+        assert next(iter(cache._indexes["kind"][1].get("x"))) is held
+
+
 async def test_a_callback_that_fails_is_called_again_with_what_it_knew_and_what_is() -> None:
     client, calls, failing = FakeClient(), list[tuple[object, object]](), [True, True]
 
