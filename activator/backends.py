@@ -80,6 +80,10 @@ class BackendContext:
     later: Callable[[float, Callable[[], None]], object] = Timer
 
 
+NOBODY = frozenset[Address]()
+"""An empty set of one's own is 216 octets."""
+
+
 class Backend:
     """One destination. ``can_wake`` tells whether somebody makes pods when they are missed."""
 
@@ -125,7 +129,7 @@ class Backend:
         # The first pod with an address and the first ready one since there was none.
         self.pod_seen_at = now
         self.ready_at = now
-        self.probing: set[Address] = set()
+        self.probing = NOBODY
         self._is_spread_watched = False
         self.cold_starts = 0
         self.cold_phases: dict[str, Histogram] = {}

@@ -71,7 +71,7 @@ class Backlog(Generic[T]):
     def __init__(self, room: Room) -> None:
         self._room = room
         # Those who had a pod and lost it came before all others.
-        self._again: OrderedDict[Ticket[T], None] = OrderedDict()
+        self._again: OrderedDict[Ticket[T], None] | None = None
         self._tickets: OrderedDict[Ticket[T], None] = OrderedDict()
         self.octets = 0
         self.refused_here = 0
@@ -80,7 +80,7 @@ class Backlog(Generic[T]):
         """The same because of those of all targets."""
 
     def __len__(self) -> int:
-        return len(self._tickets) + len(self._again)
+        return len(self._tickets) + len(self._again or ())
 
     def add(self, owner: T, size: int, since: float, wish: Wish | None = None) -> Ticket[T] | None:
         """A place at the end, or None where there is none."""
@@ -97,7 +97,7 @@ class Backlog(Generic[T]):
         There is one however full the backlog is: it has been let in already.
         """
         ticket = Ticket(owner, size, since, wish)
-        again = self._again
+        again = self._again = self._again or OrderedDict()
         is_last = not again or next(reversed(again)).since <= since
         again[ticket] = None
         if not is_last:
@@ -118,7 +118,9 @@ class Backlog(Generic[T]):
     def remove(self, ticket: Ticket[T]) -> None:
         """Give up a place; of no effect a second time."""
         if ticket.live:
-            del (self._tickets if ticket in self._tickets else self._again)[ticket]
+            waiting = self._tickets if ticket in self._tickets else self._again
+            assert waiting is not None
+            del waiting[ticket]
             self._leave(ticket)
 
     def pop(self) -> T:
@@ -133,7 +135,7 @@ class Backlog(Generic[T]):
 
     def owners(self) -> list[T]:
         """Everybody, in order."""
-        return [ticket.owner for ticket in (*self._again, *self._tickets)]
+        return [ticket.owner for ticket in (*(self._again or ()), *self._tickets)]
 
     def _leave(self, ticket: Ticket[T]) -> None:
         ticket.live = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from activator.backends import Backend
+from activator.backends import NOBODY, Backend
 from activator.pods import Pod
 from activator.pools import Pools
 from activator.probing import TCP_PROBE, ProbeKind, ProbeSpec, is_success, next_delay, probe_request
@@ -34,7 +34,7 @@ class Prober:
                 continue
             spec = _spec_for(backend, pod)
             if spec is not None and pod.address not in backend.probing:
-                backend.probing.add(pod.address)
+                backend.probing |= {pod.address}
                 self._tasks.spawn(self._probe(backend, pod, spec), name=f"probe-{pod.name}")
 
     async def _probe(self, backend: Backend, pod: Pod, spec: ProbeSpec) -> None:
@@ -48,7 +48,7 @@ class Prober:
                     break
                 await asyncio.sleep(next_delay(self._clock() - started))
         finally:
-            backend.probing.discard(pod.address)
+            backend.probing = backend.probing - {pod.address} or NOBODY
         backend.admit()
 
     async def _answers(self, pod: Pod, spec: ProbeSpec) -> bool:

@@ -8,7 +8,10 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+import orjson
+
 from hearth.knative.explanation import Explanation, Json
+from hearth.kube.encoding import kept_json
 from hearth.kube.meta import Key, shared
 
 MOST = 20
@@ -61,20 +64,20 @@ def change_of(
 
 
 class ScaleChanges:
-    """The last changes of every revision."""
+    """The last changes of every revision, as JSON: many are kept, and few are asked for."""
 
     def __init__(self) -> None:
-        self._changes: dict[Key, list[ScaleChange]] = {}
+        self._changes: dict[Key, list[bytes]] = {}
 
     def note(self, key: Key, change: ScaleChange) -> None:
         """Keep a change; the oldest gives way."""
         changes = self._changes.setdefault(shared(key), [])
-        changes.append(change)
+        changes.append(kept_json(change.json()))
         del changes[:-MOST]
 
     def of(self, key: Key) -> list[Json]:
         """Return the changes of a revision, the newest first."""
-        return [change.json() for change in reversed(self._changes.get(key, ()))]
+        return [orjson.loads(change) for change in reversed(self._changes.get(key, ()))]
 
     def forget(self, key: Key) -> None:
         """A revision is gone."""
