@@ -111,7 +111,7 @@ def privileged(obj: Object, _: Sequence[Object]) -> Iterator[Seen]:
             if pod.get(field):
                 yield f"{path}.{field}", f"its pods have the machine's {field.removeprefix('host')}"
         for index, volume in enumerate(pod.get("volumes") or ()):
-            if "hostPath" in volume:
+            if isinstance(volume, dict) and "hostPath" in volume:
                 at = f"{path}.volumes[{index}].hostPath"
                 yield at, f"volume {volume.get('name')} is a folder of the machine"
 

@@ -233,6 +233,15 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
     return found + [each for holder, key in found for each in _places(holder[key])]
 
 
+@pytest.mark.parametrize("field", ["containers", "initContainers", "volumes"])
+def test_null_in_a_list_of_a_pod_is_no_reason_to_fail(field: str) -> None:
+    """The API takes it for an empty object."""
+    pod = {"containers": [{"name": "a", "image": "a", "env": [None], "ports": [None]}]}
+    obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": pod}
+    pod[field] = [*pod.get(field, []), None]
+    assert "memory-limit" in {rule.name for rule, _ in practice(obj, [obj])}
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SAMPLES), st.randoms(use_true_random=False), st.sampled_from(VALUES))
 def test_no_object_is_too_much(sample: dict[str, Any], chance: Random, value: Any) -> None:

@@ -21,6 +21,7 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import WARM, parse_pod
 from hearth.cluster.node.runtime.api import ContainerFiles, CreateError, Instance, StartRequest
 from hearth.cluster.node.runtime.processes import procfs
+from hearth.cluster.node.runtime.processes.fostering import FOSTER
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime
 from hearth.cluster.node.runtime.processes.warm import keeping
 from hearth.cluster.node.volumes.folders import VolumeFolders
@@ -267,6 +268,22 @@ async def test_one_that_was_killed_is_not_missed(machine: Machine) -> None:
     assert machine.starts() == []
     await until(lambda: not machine.zygotes())
     assert not await machine.runtime.preparing.fits(request)  # so it is made again
+
+
+async def test_nothing_is_left_of_one_that_ends_while_another_makes_a_program(
+    machine: Machine,
+) -> None:
+    """Then its children are ours, and nobody else would see them off."""
+    await machine.warmed("one", written(machine, ""))
+    [zygote] = machine.runtime.preparing._warm.values()
+    pid = zygote.process.pid
+    await until(lambda: [p for p in children(pid) if name_of(p) == "cat" and children(p)])
+    [between] = children(pid)
+    spare = [between, *children(between)]
+    with FOSTER.children():
+        zygote.process.signal_group(signal.SIGKILL)
+        await until(lambda: not machine.zygotes())
+    assert not set(spare) & set(children(os.getpid()))
 
 
 async def test_programs_share_one_and_it_ends_with_the_last(

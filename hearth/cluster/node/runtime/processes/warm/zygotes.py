@@ -22,6 +22,7 @@ from hearth.cluster.node.runtime.processes.warm.program import MOST_ENVIRONMENT,
 from hearth.timeouts import time_limit
 
 _IMPORT_SECONDS, _FORK_SECONDS = 60.0, 5.0
+_REAP_SECONDS = 0.005
 _ROOM, _COMMAND_ROOM = "HEARTH_ROOM", 4096
 _MOST_ANSWER = 64 * 1024
 
@@ -76,6 +77,22 @@ class Zygote:
         self.process.signal_group(signal.SIGKILL)
         await self.process.wait()
         self._line.close()
+        await _reap_rest(self.process.pid)
+
+
+async def _reap_rest(group: int) -> None:
+    """See off what was killed with its group's leader, and may be ours since (``FOSTER``)."""
+    while _has_rest(group):
+        await asyncio.sleep(_REAP_SECONDS)
+
+
+def _has_rest(group: int) -> bool:
+    """Whether any of a group is ours and still has to end; those that have are seen off."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG) != (0, 0):
+            pass
+        return True
+    return False
 
 
 def _send(line: socket.socket, request: Mapping[str, Any], given: Sequence[int]) -> None:
