@@ -236,7 +236,9 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 @pytest.mark.parametrize("field", ["containers", "initContainers", "volumes"])
 def test_null_in_a_list_of_a_pod_is_no_reason_to_fail(field: str) -> None:
     """The API takes it for an empty object."""
-    pod = {"containers": [{"name": "a", "image": "a", "env": [None], "ports": [None]}]}
+    pod: dict[str, list[Any]] = {
+        "containers": [{"name": "a", "image": "a", "env": [None], "ports": [None]}]
+    }
     obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": pod}
     pod[field] = [*pod.get(field, []), None]
     assert "memory-limit" in {rule.name for rule, _ in practice(obj, [obj])}

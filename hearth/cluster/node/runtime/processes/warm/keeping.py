@@ -73,6 +73,7 @@ class WarmInterpreters:
         self._release = release
         self._why_not = why_not
         self._warm: dict[_Key, Zygote] = {}  # the latest used last
+        self._there: set[Zygote] = set()  # those that are being ended, too
         self._places: dict[_Place, _Key] = {}
         self._holders: dict[tuple[str, str], _Key] = {}  # by pod and container
         self._turn = asyncio.Lock()
@@ -162,6 +163,7 @@ class WarmInterpreters:
 
     def _keep(self, key: _Key, zygote: Zygote) -> None:
         self._warm[key] = zygote
+        self._there.add(zygote)
         facts = {"interpreter": key.interpreter, "left_out": list(zygote.left_out)}
         log.info("a warm interpreter is ready", extra=facts)
         self._aside(self._follow(key, zygote))
@@ -170,6 +172,7 @@ class WarmInterpreters:
         """Once one has ended by itself, nobody has it: it is made again by who sleeps."""
         await zygote.process.wait()
         await zygote.end()
+        self._there.discard(zygote)
         if self._warm.get(key) is zygote:
             del self._warm[key]
             self._holders = {holder: k for holder, k in self._holders.items() if k != key}
@@ -202,8 +205,9 @@ class WarmInterpreters:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for zygote in self._warm.values():
+        for zygote in self._there:
             await zygote.end()
+        self._there.clear()
         self._warm.clear()
 
 

@@ -22,7 +22,7 @@ from hearth.cluster.node.runtime.processes.warm.program import MOST_ENVIRONMENT,
 from hearth.timeouts import time_limit
 
 _IMPORT_SECONDS, _FORK_SECONDS = 60.0, 5.0
-_REAP_SECONDS = 0.005
+_LOOKS, _LOOK_SECONDS = 1000, 0.005
 _ROOM, _COMMAND_ROOM = "HEARTH_ROOM", 4096
 _MOST_ANSWER = 64 * 1024
 
@@ -82,8 +82,10 @@ class Zygote:
 
 async def _reap_rest(group: int) -> None:
     """See off what was killed with its group's leader, and may be ours since (``FOSTER``)."""
-    while _has_rest(group):
-        await asyncio.sleep(_REAP_SECONDS)
+    for _ in range(_LOOKS):
+        if not _has_rest(group):
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _has_rest(group: int) -> bool:
