@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gzip
 import hashlib
 import importlib
@@ -34,6 +35,11 @@ _MOST_HEADER = 1 << 20
 """Bytes of one extended header of tar, which are held in memory."""
 XATTRS = ("SCHILY.xattr.security.capability", "SCHILY.xattr.user.")
 """Extended attributes that a layer keeps, as tar names them."""
+_OF_NAMES = {
+    *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY),
+    *(errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP),
+}
+"""What the system answers where a name or a link's target can be none."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -59,6 +65,10 @@ def unpack(layer: Path, target: Path, diff_id: str, *, bounds: Bounds | None = N
         except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.ReadError) as error:
             raise CutOff(f"layer {diff_id}: {error}") from error
         except (tarfile.TarError, ValueError, RecursionError) as error:
+            raise InvalidContent(f"layer {diff_id}: {error}") from error
+        except OSError as error:
+            if error.errno not in _OF_NAMES:
+                raise
             raise InvalidContent(f"layer {diff_id}: {error}") from error
     if plain.digest != diff_id:
         raise InvalidContent(f"layer {plain.digest} is not what the config says, {diff_id}")

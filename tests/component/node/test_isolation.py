@@ -71,12 +71,13 @@ async def output(bench: Bench, name: str, script: str, **container: Any) -> str:
 async def test_the_machine_is_seen_and_not_changed(bench: Bench) -> None:
     secret = bench.folder / "secret"
     secret.write_text("token")
+    own = f"of-{os.getpid()}"
     script = f"""
     cat {secret} || echo hidden
     ls -A {Path.home()} | wc -l
     touch /etc/x /x /usr/x || echo sealed
     ls /proc | grep -c '^[0-9]'
-    echo mine >/tmp/a && cat /tmp/a
+    echo mine >/tmp/{own} && cat /tmp/{own}
     grep CapEff /proc/self/status
     [ -d /usr/bin ] && [ -c /dev/null ] && echo system
     """
@@ -85,7 +86,7 @@ async def test_the_machine_is_seen_and_not_changed(bench: Bench) -> None:
     assert told[:3] == ["hidden", "0", "sealed"]
     assert int(told[3]) <= 4, "bubblewrap, the shell and what it runs"
     assert told[4:] == ["mine", "CapEff:\t0000000000000000", "system"]
-    assert not Path("/tmp/a").exists() and not Path("/etc/x").exists()
+    assert not Path("/tmp", own).exists() and not Path("/etc/x").exists()
 
 
 async def test_two_containers_do_not_see_each_other(bench: Bench) -> None:

@@ -153,6 +153,25 @@ def test_names_with_dots_are_refused(box: Box, name: str) -> None:
     assert os.listdir(box.outside) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "to", "kind"),
+    [
+        ("x", "", tarfile.SYMTYPE),
+        ("x", "y" * 5000, tarfile.SYMTYPE),
+        ("x" * 300, "y", tarfile.SYMTYPE),
+        ("x" * 300, "", tarfile.DIRTYPE),
+        (f"{'x' * 300}/y", "", tarfile.FIFOTYPE),
+        (".wh.", "", tarfile.REGTYPE),
+        ("x", "", tarfile.LNKTYPE),
+    ],
+)
+def test_a_name_that_can_be_none_is_the_layers_fault(
+    box: Box, name: str, to: str, kind: bytes
+) -> None:
+    with pytest.raises(InvalidContent):
+        box.unpack(link(name, to, kind))
+
+
 def test_a_hard_link_out_is_none(box: Box) -> None:
     (box.outside / "secret").write_text("s")
     box.unpack(folder("a"), link("to", "../outside"))

@@ -61,7 +61,8 @@ class Harness(processes_runtime.Harness):
         if words[0] == "serve":
             return [sys.executable, "-S", "-E", str(processes_runtime.SERVER)]
         path = self._data_dir / f"{words[0]}.py"
-        path.write_text(_PROGRAMS[words[0]])
+        if not path.exists():  # else one that has been started may be reading it
+            path.write_text(_PROGRAMS[words[0]])
         return [sys.executable, "-S", "-E", str(path), *words]
 
     def runtime(self) -> ProcessRuntime:
