@@ -27,6 +27,7 @@ _GIT = (
     *("git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never"),
     *("-c", "core.symlinks=false"),
 )
+_PLAIN_MODES = ("100644", "100755")
 Files = dict[str, Callable[[], bytes]]
 """What reads a file, by its path; it raises TreeError where that is no plain one."""
 
@@ -70,7 +71,12 @@ def _head(path: Path) -> bytes:
 
 
 def _no_file() -> bytes:
-    raise TreeError("it has a link, a submodule or a file that is too large")
+    raise TreeError("it has a link, a submodule, a file that is too large or one outside of it")
+
+
+def stays_within(path: str) -> bool:
+    """Whether a path leads into no other folder, nor into git's own; a tree can hold any name."""
+    return not any(part in ("", ".", "..", ".git") for part in path.split("/"))
 
 
 def _check_count(place: str, files: Files) -> None:
@@ -95,7 +101,7 @@ def _repository(folder: str, place: str) -> tuple[str, Files]:
     for entry in listed.split("\0")[:-1]:
         about, _, path = entry.partition("\t")
         mode, _, digest, size = about.split()
-        is_plain = mode in ("100644", "100755") and int(size) <= MOST_BYTES
+        is_plain = mode in _PLAIN_MODES and int(size) <= MOST_BYTES and stays_within(path)
         reader = partial(_git, folder, url, "cat-file", "blob", digest)
         files[path] = reader if is_plain else _no_file
         _check_count(title, files)

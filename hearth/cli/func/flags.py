@@ -43,7 +43,10 @@ _INSTEAD = {
     ),
     "image-pull-secret": ("", "write it in func.yaml: deploy.imagePullSecret"),
     "management-disabled": ("", "there is no operator that would manage it: leave it out"),
-    "registry-insecure": ("", "name a registry without TLS as http://HOST: --registry takes that"),
+    "registry-insecure": (
+        "",
+        "a registry on loopback needs no TLS; have the system trust any other: leave it out",
+    ),
     "registry-authfile": ("", _LOGIN),
     "username": ("", _LOGIN),
     "password": ("", _LOGIN),

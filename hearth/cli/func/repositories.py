@@ -13,6 +13,7 @@ from hearth.cli.errors import UserError
 from hearth.cli.trees import MOST_BYTES, Files, TreeError, folder_files, read
 from hearth.functions.projects.project import FILE, write_project
 from hearth.functions.projects.repositories import (
+    MANIFEST,
     RepositoryError,
     Template,
     project_of,
@@ -49,10 +50,11 @@ def add(name: str, place: str) -> None:
     """Keep a repository of a folder or of git under a name; UserError where that cannot be."""
     target = _free(name)
     with read(place, "repository") as (where, files):
-        _listed(where, files)
+        used = {path for each in _listed(where, files) for path in each.files.values()}
+        used |= {path for path in files if path.rpartition("/")[2] == MANIFEST}
         fresh = kept() / f".{name}.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        _write(fresh, {path: path for path in files}, files)
+        _write(fresh, {path: path for path in used}, files)
         (fresh / _ORIGIN).write_text(f"{where}\n")
         fresh.rename(target)
 
@@ -96,7 +98,7 @@ def make(folder: Path, title: str, language: str, template: str, place: str, cre
         there = _listed(where, files)
         found = [each for each in there if (each.language, each.name) == (language, name)]
         if not found:
-            known = ", ".join(f"{each.language} {each.name}" for each in there) or "none"
+            known = ", ".join(f"{each.language} {each.name}" for each in there)
             raise UserError(f"{where} has no template {name!r} for {language}; it has: {known}")
         try:
             project = project_of(found[0], title, created)
@@ -107,10 +109,14 @@ def make(folder: Path, title: str, language: str, template: str, place: str, cre
 
 
 def _listed(where: str, files: Files) -> list[Template]:
+    """Its templates; UserError where it has none."""
     try:
-        return templates(files, lambda path: _content(path, files).decode("utf-8", "replace"))
+        found = templates(files, lambda path: _content(path, files).decode("utf-8", "replace"))
     except (RepositoryError, TreeError) as error:
         raise UserError(f"{where}: {error}") from error
+    if not found:
+        raise UserError(f"{where} has no template: its files are to be in LANGUAGE/TEMPLATE/")
+    return found
 
 
 def _write(folder: Path, paths: dict[str, str], files: Files) -> None:

@@ -81,10 +81,50 @@ def test_repositories_are_kept_by_name(theirs: Path, tmp_path: Path) -> None:
     assert func("repository", "list") == "default\n"
 
 
+def hashed(theirs: Path, *entries: tuple[str, str, str]) -> str:
+    """A tree of entries (mode, name, hash) that git itself would not make."""
+    file = theirs.parent / "tree"
+    parts = (f"{mode} {name}\0".encode() + bytes.fromhex(of) for mode, name, of in entries)
+    file.write_bytes(b"".join(parts))
+    return git(theirs, "hash-object", "-t", "tree", "-w", "--literally", str(file))
+
+
+@needs_git
+@pytest.mark.parametrize("names", [("python", "hello", ".."), ("python", "hello", ".git"), ("..",)])
+def test_a_tree_whose_names_lead_out_writes_nothing(
+    theirs: Path, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    (theirs / "manifest.yaml").write_text("templates: ..\n")
+    committed(theirs)
+    manifest = git(theirs, "rev-parse", "HEAD:manifest.yaml")
+    tree = git(theirs, "rev-parse", "HEAD:python/hello" if len(names) > 1 else "HEAD:")
+    for name in reversed(names[1:]):
+        tree = hashed(theirs, ("40000", name, tree))
+    rest = () if len(names) > 1 else (("100644", "manifest.yaml", manifest),)
+    tree = hashed(theirs, ("40000", names[0], tree), *rest)
+    git(theirs, "update-ref", "HEAD", git(theirs, "commit-tree", tree, "-m", "x"))
+    refused = refusal("repository", "add", "them", f"file://{theirs}")
+    assert any(
+        why in refused for why in ("no path of a project", "outside of it", "git could not read")
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["theirs", "tree"]
+
+
+def test_what_is_kept_is_templates_and_what_they_say(theirs: Path, tmp_path: Path) -> None:
+    (theirs / "README").symlink_to("/etc/passwd")
+    (theirs / "manifest.yaml").write_text("version: '1'\n")
+    func("repository", "add", "them", str(theirs))
+    kept = tmp_path / "kept" / "them"
+    assert {p.name for p in kept.iterdir()} == {".origin", "manifest.yaml", "python"}
+    assert (kept / "python" / "hello" / "manifest.yaml").exists()
+
+
 def test_refusals_say_what_to_do(theirs: Path, tmp_path: Path) -> None:
     made = str(tmp_path / "made")
     assert "hearth func repository add" in refusal("create", made, "-t", "them/hello")
     assert "it has: python hello" in refusal("create", made, "-t", "no", "-r", str(theirs))
+    (tmp_path / "empty").mkdir()
+    assert "has no template" in refusal("templates", "-r", str(tmp_path / "empty"))
     assert "give a folder or a git" in refusal("create", made, "-t", "no", "-r", "nowhere")
     func("repository", "add", "them", str(theirs))
     assert "already" in refusal("repository", "add", "them", str(theirs))
